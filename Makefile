@@ -1,0 +1,47 @@
+# The entry points of the project; the work is done by `toolchain/` and the programs it installs.
+STACK ?= local
+FIGURES ?=
+TOOLCHAIN := ./toolchain/run
+RUN := $(TOOLCHAIN) exec --
+SOURCES := components infra loadtests policies serving tests toolchain
+
+.DEFAULT_GOAL := help
+.PHONY: help setup up down status test lint types bench doctor lock env
+
+help: ## list the targets
+	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+setup: ## install what the embedded platform needs: Python environment, pulumi
+	@$(TOOLCHAIN) setup
+
+up: ## bring the stack up, gate included, and ask it for one prediction (STACK=local)
+	@$(TOOLCHAIN) up --stack $(STACK)
+
+down: ## take the stack down and check that nothing is left (STACK=local)
+	@$(TOOLCHAIN) down --stack $(STACK)
+
+status: ## what is live, what stands by, last verdict (STACK=local)
+	@$(RUN) tidegate status --stack $(STACK)
+
+test: lint ## lint, type check, then the whole test suite
+	@$(RUN) pytest
+
+lint: setup ## style, format and types
+	@$(RUN) ruff check .
+	@$(RUN) ruff format --check .
+	@$(MAKE) --no-print-directory types
+
+types: ## types alone
+	@$(RUN) mypy --strict $(SOURCES)
+
+bench: setup ## one JSON line per figure (FIGURES="name name" picks)
+	@$(RUN) python -m tests.benchmarks $(FIGURES)
+
+doctor: ## what is there, what is missing, what to do
+	@$(TOOLCHAIN) doctor
+
+lock: ## pin every Python package again from pyproject.toml (needs uv)
+	@$(TOOLCHAIN) lock
+
+env: ## print exports for a shell: eval "$$(make -s env)"
+	@$(TOOLCHAIN) env

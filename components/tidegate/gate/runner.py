@@ -1,0 +1,242 @@
+"""The process that carries a gate out and outlives whoever asked for it.
+
+`python -m tidegate.gate.runner RUN_DIR` reads request.json there and leaves journal.jsonl,
+samples.npz and verdict.json. Exit codes 0 to 3 are the verdict's; 4 means stopped without a
+verdict, 5 that the request could not be carried out, 6 that another runner holds RUN_DIR.
+"""
+
+import json
+import os
+import signal
+import sys
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from filelock import FileLock, Timeout
+
+from tidegate.gate.attempts import Attempt, attempts_of, next_attempt, record_attempt
+from tidegate.gate.clock import utc_now
+from tidegate.gate.evidence import evidence_path, write_evidence
+from tidegate.gate.journal import Journal
+from tidegate.gate.progress import Progress, format_progress
+from tidegate.gate.request import GateRequest
+from tidegate.gate.verdict import Verdict
+from tidegate.spec.errors import SpecError
+
+EXIT_STOPPED = 4
+EXIT_ERROR = 5
+EXIT_ALREADY_RUNNING = 6
+_POLL_SECONDS = 0.2
+_QUEUED_EVERY_SECONDS = 5.0
+_PROGRESS_EVERY_SECONDS = 1.0
+
+
+@dataclass
+class _StopSignals:
+    """Whether the run is still wanted: by its lease, its cancel file, and the process's signals."""
+
+    run_dir: Path
+    lease_seconds: float | None
+    started: float = field(default_factory=time.time)
+    signalled: bool = False
+
+    def reason(self) -> str | None:
+        """ "cancelled", "leaseLost" or None."""
+        if self.signalled or (self.run_dir / "cancel").exists():
+            return "cancelled"
+        if self.lease_seconds is not None and self._lease_age() > self.lease_seconds:
+            return "leaseLost"
+        return None
+
+    def catch(self, *_: object) -> None:
+        self.signalled = True
+
+    def _lease_age(self) -> float:
+        try:
+            renewed = (self.run_dir / "lease").stat().st_mtime
+        except FileNotFoundError:
+            renewed = self.started
+        return time.time() - max(renewed, self.started)
+
+
+def main(arguments: list[str]) -> int:
+    """Carry out the request in the folder named by the only argument."""
+    if len(arguments) != 1:
+        print("usage: python -m tidegate.gate.runner RUN_DIR", file=sys.stderr)
+        return EXIT_ERROR
+    run_dir = Path(arguments[0])
+    try:
+        with FileLock(run_dir / "runner.lock", blocking=False):
+            journal = Journal(run_dir / "journal.jsonl")
+            try:
+                return _carry_out(run_dir, journal)
+            except (SpecError, OSError) as error:
+                journal.write("error", str(error))
+                return EXIT_ERROR
+            except Exception as error:
+                journal.write("error", f"internal error: {type(error).__name__}: {error}")
+                raise
+            finally:
+                journal.close()
+    except Timeout:
+        print(f"another runner holds {run_dir}", file=sys.stderr)
+        return EXIT_ALREADY_RUNNING
+
+
+def _carry_out(run_dir: Path, journal: Journal) -> int:
+    request = GateRequest.load(run_dir / "request.json")
+    verdict = _stored_verdict(run_dir / "verdict.json", request)
+    if verdict is not None:
+        return verdict.outcome.exit_code
+    stop = _StopSignals(run_dir, request.lease_seconds)
+    signal.signal(signal.SIGTERM, stop.catch)
+    signal.signal(signal.SIGINT, stop.catch)
+    lock = FileLock(request.lock_path)
+    holder = Path(request.lock_path + ".holder")
+    if not _wait_for(lock, holder, journal, stop.reason):
+        return _stopped(journal, stop)
+    try:
+        holder.write_text(
+            json.dumps({"revision": request.revision, "pid": os.getpid(), "since": utc_now()})
+        )
+        return _decide(run_dir, request, journal, stop)
+    finally:
+        holder.unlink(missing_ok=True)
+        lock.release()
+
+
+def _stored_verdict(path: Path, request: GateRequest) -> Verdict | None:
+    if not path.exists():
+        return None
+    verdict = Verdict.load(path)
+    decided = verdict.subject.request_digest if verdict.subject else None
+    if decided != request.digest:
+        raise SpecError(
+            "verdict.json",
+            decided,
+            f"the request beside it has digest {request.digest}",
+            "a run folder of its own for each request",
+        )
+    return verdict
+
+
+def _wait_for(
+    lock: FileLock, holder: Path, journal: Journal, stop_reason: Callable[[], str | None]
+) -> bool:
+    """Take the machine's gate lock; False when the run is no longer wanted."""
+    told = -_QUEUED_EVERY_SECONDS
+    while stop_reason() is None:
+        try:
+            lock.acquire(blocking=False)
+            return True
+        except Timeout:
+            if time.monotonic() - told >= _QUEUED_EVERY_SECONDS:
+                told = time.monotonic()
+                other = _read_holder(holder)
+                name = other["revision"] if other else "another revision"
+                journal.write("queued", f"waiting: the gate of {name} is running", holder=other)
+            time.sleep(_POLL_SECONDS)
+    return False
+
+
+def _read_holder(path: Path) -> dict[str, object] | None:
+    try:
+        content = json.loads(path.read_text())
+    except (OSError, ValueError):
+        return None
+    return content if isinstance(content, dict) else None
+
+
+def _decide(run_dir: Path, request: GateRequest, journal: Journal, stop: _StopSignals) -> int:
+    # Locust patches the process, so it is imported here and nowhere earlier.
+    from tidegate.gate.generator import AbandonedError
+    from tidegate.gate.run import run
+
+    evidence_dir = Path(request.evidence_dir)
+    earlier = attempts_of(
+        evidence_dir, request.environment, request.revision, request.profile.digest
+    )
+    attempt = next_attempt(earlier)
+    journal.write(
+        "started",
+        f"gate of {request.revision} under profile {request.profile.name}, attempt {attempt}",
+        pid=os.getpid(),
+        requestDigest=request.digest,
+        attempt=attempt,
+    )
+    try:
+        result = run(request, attempt, _progress_writer(journal), lambda: stop.reason() is not None)
+    except AbandonedError:
+        return _stopped(journal, stop)
+    if len(result.samples):
+        result.samples.save(run_dir / "samples.npz")
+    verdict = result.verdict.model_copy(
+        update={"evidence_path": str(evidence_path(request, result.verdict))}
+    )
+    path = write_evidence(request, verdict)
+    record_attempt(
+        evidence_dir,
+        request.environment,
+        Attempt(
+            attempt=attempt,
+            service=request.service,
+            revision=request.revision,
+            profile_digest=request.profile.digest,
+            request_digest=request.digest,
+            outcome=verdict.outcome,
+            judged_requests=verdict.counts.judged,
+            at=utc_now(),
+            retry_reason=request.retry_reason,
+            evidence_path=str(path),
+        ),
+    )
+    verdict.write(run_dir / "verdict.json")
+    code = verdict.outcome.exit_code
+    journal.write(
+        "verdict",
+        verdict.summary,
+        outcome=verdict.outcome,
+        exitCode=code,
+        evidencePath=str(path),
+    )
+    return code
+
+
+def _progress_writer(journal: Journal) -> Callable[[Progress], None]:
+    last = -_PROGRESS_EVERY_SECONDS
+
+    def write(progress: Progress) -> None:
+        nonlocal last
+        now = time.monotonic()
+        if now - last < _PROGRESS_EVERY_SECONDS * 0.9:
+            return
+        last = now
+        p95 = progress.p95_milliseconds
+        journal.write(
+            "progress",
+            format_progress(progress),
+            phase=progress.phase,
+            secondsLeft=round(progress.seconds_left, 1),
+            sent=progress.sent,
+            done=progress.done,
+            errors=progress.errors,
+            p95Milliseconds=None if p95 is None or p95 == float("inf") else round(p95, 3),
+        )
+
+    return write
+
+
+def _stopped(journal: Journal, stop: _StopSignals) -> int:
+    words = {
+        "cancelled": "cancelled; there is no verdict",
+        "leaseLost": "nobody renewed the lease; there is no verdict",
+    }
+    reason = stop.reason() or "cancelled"
+    journal.write(reason, words[reason])
+    return EXIT_STOPPED
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

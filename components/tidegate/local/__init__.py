@@ -1,0 +1,1 @@
+"""The embedded platform: real Triton and real Envoy on one machine, kept alive by supervisor."""

@@ -1,0 +1,176 @@
+"""Gates of the embedded platform: each runs as a supervised job that outlives `pulumi up`."""
+
+import json
+import secrets
+import shutil
+import sys
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+from tidegate.files import read_json, write_json
+from tidegate.gate.journal import read_events
+from tidegate.gate.request import GateRequest
+from tidegate.gate.verdict import Outcome, Verdict
+from tidegate.local.state_folder import StateFolder, runtime_folder
+from tidegate.local.supervision import Program, Supervisor
+
+LEASE_SECONDS = 30.0
+RENEW_SECONDS = 1.0
+STOP_SECONDS = 15.0
+
+Sleep = Callable[[float], Awaitable[None]]
+
+
+class GateRunError(Exception):
+    """The runner ended without a verdict; the message says why."""
+
+
+@dataclass(frozen=True)
+class GateRun:
+    """One run of a revision's gate."""
+
+    folder: Path
+    request: GateRequest | None
+
+    @property
+    def verdict(self) -> Verdict | None:
+        path = self.folder / "verdict.json"
+        return Verdict.load(path) if path.exists() else None
+
+
+class GateRuns:
+    """The gates of one stack, one folder per revision.
+
+    A folder's nonce is made with the gate resource and goes with its deletion: a release that was
+    removed and added again has another nonce and no verdict.
+    """
+
+    def __init__(self, folder: StateFolder, supervisor: Supervisor) -> None:
+        self._folder = folder
+        self._supervisor = supervisor
+
+    def ensure(self, revision: str) -> str:
+        """Nonce of the revision's gate, made when there is none."""
+        path = self._folder.gate(revision) / "gate.json"
+        data = read_json(path)
+        if data is None:
+            data = {
+                "nonce": secrets.token_hex(8),
+                "createdAt": datetime.now(UTC).isoformat(timespec="seconds"),
+            }
+            write_json(path, data)
+        return str(data["nonce"])
+
+    def exists(self, revision: str) -> bool:
+        return (self._folder.gate(revision) / "gate.json").exists()
+
+    def latest(self, revision: str) -> GateRun | None:
+        """The newest run, None when the gate never ran."""
+        numbers = self._numbers(revision)
+        if not numbers:
+            return None
+        folder = self._run_folder(revision, numbers[-1])
+        path = folder / "request.json"
+        return GateRun(folder, GateRequest.load(path) if path.exists() else None)
+
+    def passing(self, revision: str) -> Verdict | None:
+        """The verdict PASS of this gate, None when it has none."""
+        run = self.latest(revision)
+        verdict = run.verdict if run is not None else None
+        return verdict if verdict is not None and verdict.outcome is Outcome.PASS else None
+
+    def is_running(self, revision: str) -> bool:
+        """Whether a runner works on the revision's latest run."""
+        state = self._supervisor.state(_program(revision))
+        return state is not None and state.is_up
+
+    def submit(self, request: GateRequest) -> GateRun:
+        """Start a new run in a process of its own."""
+        revision = request.revision
+        number = (self._numbers(revision) or [0])[-1] + 1
+        folder = self._run_folder(revision, number)
+        folder.mkdir(parents=True)
+        request.write(folder / "request.json")
+        (folder / "lease").touch()
+        run = GateRun(folder, request)
+        self.resume(run, revision)
+        return run
+
+    def resume(self, run: GateRun, revision: str) -> None:
+        """Start the run's process. A runner that lives goes on undisturbed."""
+        self._supervisor.start(
+            Program(
+                _program(revision),
+                [sys.executable, "-m", "tidegate.gate.runner", str(run.folder)],
+                restart=False,
+                stop_seconds=int(STOP_SECONDS),
+            )
+        )
+
+    async def follow(
+        self, run: GateRun, revision: str, sleep: Sleep, report: Callable[[str], None]
+    ) -> Verdict:
+        """Renew the lease and pass on progress until the verdict.
+
+        Raises GateRunError when the runner ends without one, and whatever `sleep` raises.
+        """
+        offset = 0
+        last_event: dict[str, Any] = {}
+        while True:
+            (run.folder / "lease").touch()
+            events, offset = read_events(run.folder / "journal.jsonl", offset)
+            for last_event in events:
+                report(str(last_event["message"]))
+            verdict = run.verdict
+            if verdict is not None:
+                return verdict
+            if not self.is_running(revision):
+                if (verdict := run.verdict) is not None:
+                    return verdict
+                events, offset = read_events(run.folder / "journal.jsonl", offset)
+                raise GateRunError(
+                    self._why_it_ended(revision, events[-1] if events else last_event)
+                )
+            await sleep(RENEW_SECONDS)
+
+    async def cancel(self, revision: str) -> None:
+        """Ask a running gate to stop without a verdict, and end it if it does not."""
+        run = self.latest(revision)
+        if run is not None and self.is_running(revision):
+            (run.folder / "cancel").touch()
+        self._supervisor.stop(_program(revision))
+
+    async def remove(self, revision: str) -> None:
+        """Forget the gate, its nonce and its runs. Evidence and attempts stay."""
+        await self.cancel(revision)
+        shutil.rmtree(self._folder.gate(revision), ignore_errors=True)
+
+    def revisions(self) -> list[str]:
+        return sorted(path.parent.name for path in self._folder.gates.glob("*/gate.json"))
+
+    def _why_it_ended(self, revision: str, event: dict[str, Any]) -> str:
+        if event.get("event") in {"error", "cancelled", "leaseLost"}:
+            return str(event["message"])
+        tail = self._supervisor.log_tail(_program(revision))
+        said = f" after saying {json.dumps(event['message'])}" if event else ""
+        return f"the gate's runner ended without a verdict{said}; its log ends with:\n{tail}"
+
+    def _run_folder(self, revision: str, number: int) -> Path:
+        return self._folder.gate(revision) / "runs" / f"{number:03d}"
+
+    def _numbers(self, revision: str) -> list[int]:
+        return sorted(
+            int(path.name) for path in (self._folder.gate(revision) / "runs").glob("[0-9]*")
+        )
+
+
+def machine_lock() -> Path:
+    """Gates of one machine run one at a time, whatever stack they belong to."""
+    return runtime_folder() / "gate.lock"
+
+
+def _program(revision: str) -> str:
+    return f"gate-{revision}"

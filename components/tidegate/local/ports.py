@@ -1,0 +1,62 @@
+"""Ports on loopback: who holds one, and which are free."""
+
+import socket
+from collections.abc import Collection
+from contextlib import closing
+
+import psutil
+
+LOOPBACK = "127.0.0.1"
+SERVER_PORTS = range(18000, 19000)
+"""Below Linux's default ephemeral range (32768 and up), so that no client takes one by chance."""
+
+
+class NoFreePortError(Exception):
+    """Every port of the range is taken."""
+
+
+def is_free(port: int) -> bool:
+    with closing(socket.socket(socket.AF_INET, socket.SOCK_STREAM)) as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind((LOOPBACK, port))
+        except OSError:
+            return False
+    return True
+
+
+def holder(port: int) -> str | None:
+    """The process that listens on the port as "name (pid N)"; None when the port is free."""
+    return None if is_free(port) else _describe(holder_pid(port))
+
+
+def holder_pid(port: int) -> int | None:
+    """Process id of the listener, None when there is none or it is not ours to see."""
+    for connection in psutil.net_connections(kind="tcp"):
+        listens = connection.status == psutil.CONN_LISTEN and bool(connection.laddr)
+        if listens and connection.laddr[1] == port:
+            return connection.pid
+    return None
+
+
+def find_free(count: int, taken: Collection[int]) -> list[int]:
+    """`count` free ports that are not in `taken`. Raises `NoFreePortError`."""
+    free: list[int] = []
+    for port in SERVER_PORTS:
+        if port not in taken and is_free(port):
+            free.append(port)
+            if len(free) == count:
+                return free
+    raise NoFreePortError(
+        f"no {count} free ports between {SERVER_PORTS.start} and {SERVER_PORTS.stop - 1} "
+        "on 127.0.0.1; stop what listens there"
+    )
+
+
+def _describe(pid: int | None) -> str:
+    if pid is None:
+        return "a process of another user"
+    try:
+        return f"{psutil.Process(pid).name()} (pid {pid})"
+    except psutil.NoSuchProcess:
+        return f"pid {pid}"

@@ -1,0 +1,315 @@
+"""Slots of the embedded platform: one Triton per revision."""
+
+import shutil
+import time
+from collections.abc import Awaitable, Callable
+from dataclasses import asdict, dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import httpx
+
+from tidegate.files import read_json, write_json
+from tidegate.local import ports, triton
+from tidegate.local.state_folder import StateFolder
+from tidegate.local.supervision import Program, Supervisor
+from tidegate.spec.release import Release
+from tidegate.traffic.envoy.admin import EnvoyAdmin
+from tidegate.traffic.envoy.clusters import UpstreamServer, cluster_names
+from tidegate.traffic.envoy.discovery import DiscoveryFiles
+from tidegate.traffic.router import RouterError
+
+POLL_SECONDS = 0.1
+GATEWAY_HEALTH_SECONDS = 20.0
+PLATFORM = "local"
+
+Sleep = Callable[[float], Awaitable[None]]
+Report = Callable[[str], None]
+
+
+class SlotError(Exception):
+    """The slot could not be brought up or down; nothing of a new one is left behind."""
+
+
+class SlotNotReadyError(SlotError):
+    """The server still runs but its models are not ready in time; the slot is kept."""
+
+
+@dataclass(frozen=True)
+class SlotRequest:
+    """What a slot serves: a release from `serving_root`, under a revision's name."""
+
+    revision: str
+    release: Release
+    serving_root: Path
+    ready_timeout_seconds: float
+    health_interval_seconds: float
+
+
+@dataclass(frozen=True)
+class SlotRecord:
+    """What is written down before anything starts, and kept while the slot exists."""
+
+    revision: str
+    service: str
+    release: str
+    models: tuple[tuple[str, str], ...]
+    """Names and versions that must be ready."""
+    http_port: int
+    grpc_port: int
+    metrics_port: int
+    created_at: str
+
+    @property
+    def http_target(self) -> str:
+        return f"{ports.LOOPBACK}:{self.http_port}"
+
+    @property
+    def grpc_target(self) -> str:
+        return f"{ports.LOOPBACK}:{self.grpc_port}"
+
+    @property
+    def metrics_target(self) -> str:
+        return f"{ports.LOOPBACK}:{self.metrics_port}"
+
+    @property
+    def ready_paths(self) -> list[str]:
+        return [f"/v2/models/{name}/versions/{version}/ready" for name, version in self.models]
+
+
+class Slots:
+    """All slots of one stack."""
+
+    def __init__(
+        self,
+        folder: StateFolder,
+        supervisor: Supervisor,
+        discovery: DiscoveryFiles,
+        admin: Callable[[], EnvoyAdmin],
+    ) -> None:
+        self._folder = folder
+        self._supervisor = supervisor
+        self._discovery = discovery
+        self._admin = admin
+
+    def record(self, revision: str) -> SlotRecord | None:
+        data = read_json(self._folder.slot(revision) / "slot.json")
+        return None if data is None else _record(data)
+
+    def records(self) -> list[SlotRecord]:
+        paths = sorted(self._folder.slots.glob("*/slot.json"))
+        return [_record(data) for path in paths if (data := read_json(path)) is not None]
+
+    def repository(self, revision: str) -> Path:
+        """The copy of the model repository that the slot's server reads."""
+        return self._folder.slot(revision) / "repository"
+
+    async def is_serving(self, revision: str) -> bool:
+        """Whether the server runs, is ready, and is known to the gateway."""
+        record = self.record(revision)
+        state = self._supervisor.state(revision)
+        if record is None or state is None or not state.is_up:
+            return False
+        known = any(each.revision == revision for each in self._discovery.servers())
+        return known and await _is_ready(record)
+
+    async def deploy(self, request: SlotRequest, sleep: Sleep, report: Report) -> SlotRecord:
+        """Start the revision's server, or adopt it, and wait until the gateway finds it healthy.
+
+        Raises SlotError (nothing is left), SlotNotReadyError (kept), SpecError (files differ).
+        """
+        record = self._write_record(request)
+        try:
+            report("checking the model's files")
+            self._check_server(request.release)
+            self._lay_out(request)
+            report("starting Triton")
+            started = self._start(record)
+            await self._wait_until_ready(record, request, started, sleep, report)
+            report("waiting until the gateway finds it healthy")
+            await self._register(record, request, sleep)
+        except SlotNotReadyError:
+            raise
+        except Exception:
+            self._clean_up(request.revision)
+            raise
+        return record
+
+    async def remove(self, revision: str, sleep: Sleep) -> None:
+        """Leave the gateway, then stop the server. Raises SlotError while traffic goes to it."""
+        for service in self._discovery.services():
+            if service.weights.get(revision, 0) > 0:
+                raise SlotError(
+                    f"{revision} takes {service.weights[revision]}% of the traffic of "
+                    f"{service.service}; it cannot be removed before the traffic has moved"
+                )
+        self._discovery.remove_server(revision)
+        await self._wait_until_forgotten(revision, sleep)
+        self._clean_up(revision)
+
+    # -- steps --------------------------------------------------------------------------------
+
+    def _write_record(self, request: SlotRequest) -> SlotRecord:
+        existing = self.record(request.revision)
+        if existing is not None and self._ports_usable(existing):
+            return existing
+        taken = {
+            port
+            for each in self.records()
+            for port in (each.http_port, each.grpc_port, each.metrics_port)
+        }
+        try:
+            http, grpc, metrics = ports.find_free(3, taken)
+        except ports.NoFreePortError as error:
+            raise SlotError(str(error)) from error
+        record = SlotRecord(
+            revision=request.revision,
+            service=request.release.service,
+            release=request.release.release,
+            models=tuple((model.name, model.version) for model in request.release.models),
+            http_port=http,
+            grpc_port=grpc,
+            metrics_port=metrics,
+            created_at=datetime.now(UTC).isoformat(timespec="seconds"),
+        )
+        write_json(self._folder.slot(request.revision) / "slot.json", asdict(record))
+        return record
+
+    def _ports_usable(self, record: SlotRecord) -> bool:
+        state = self._supervisor.state(record.revision)
+        if state is not None and state.is_up:
+            return True
+        return all(
+            ports.is_free(port)
+            for port in (record.http_port, record.grpc_port, record.metrics_port)
+        )
+
+    def _check_server(self, release: Release) -> None:
+        variant = release.servers.get(PLATFORM)
+        if variant is None:
+            raise SlotError(
+                f"{release.service}@{release.release} has no server for the platform "
+                f"'{PLATFORM}'; its manifest names {', '.join(sorted(release.servers))}"
+            )
+        found = triton.server_digest()
+        if variant.sha256 != found:
+            raise SlotError(
+                f"{release.service}@{release.release} is for {variant.distribution} "
+                f"{variant.version} ({variant.sha256}), installed is {triton.DISTRIBUTION} "
+                f"{triton.server_version()} ({found}); install the pinned requirements or publish "
+                "a release for the installed server"
+            )
+
+    def _lay_out(self, request: SlotRequest) -> None:
+        repository = self.repository(request.revision)
+        state = self._supervisor.state(request.revision)
+        if state is not None and state.is_up and repository.exists():
+            return
+        shutil.rmtree(repository, ignore_errors=True)
+        request.release.copy_repository(request.serving_root, repository)
+        triton.prepare_backends(self._folder.root / "backends")
+
+    def _start(self, record: SlotRecord) -> int:
+        """Start or adopt the server; returns its process id."""
+        command = triton.command(
+            record.revision,
+            self.repository(record.revision),
+            self._folder.root / "backends",
+            triton.TritonPorts(record.http_port, record.grpc_port, record.metrics_port),
+        )
+        self._supervisor.start(
+            Program(
+                record.revision,
+                command,
+                triton.environment(),
+                stop_seconds=triton.EXIT_TIMEOUT_SECONDS + 5,
+            )
+        )
+        state = self._supervisor.state(record.revision)
+        return state.pid if state is not None else 0
+
+    async def _wait_until_ready(
+        self,
+        record: SlotRecord,
+        request: SlotRequest,
+        pid: int,
+        sleep: Sleep,
+        report: Report,
+    ) -> None:
+        begin = time.monotonic()
+        while not await _is_ready(record):
+            state = self._supervisor.state(record.revision)
+            if state is None or not state.is_up or state.pid != pid:
+                raise SlotError(
+                    f"Triton for {record.revision} ended before its models were ready; "
+                    f"its log ends with:\n{self._supervisor.log_tail(record.revision)}"
+                )
+            waited = time.monotonic() - begin
+            if waited >= request.ready_timeout_seconds:
+                raise SlotNotReadyError(
+                    f"{record.revision} is not ready after {request.ready_timeout_seconds:g} s: "
+                    f"Triton runs (pid {pid}) but does not report its models as ready; "
+                    f"its log ends with:\n{self._supervisor.log_tail(record.revision)}"
+                )
+            report(f"waiting for the models, {waited:.0f} s of {request.ready_timeout_seconds:g} s")
+            await sleep(POLL_SECONDS)
+
+    async def _register(self, record: SlotRecord, request: SlotRequest, sleep: Sleep) -> None:
+        self._discovery.put_server(
+            UpstreamServer(
+                revision=record.revision,
+                host=ports.LOOPBACK,
+                http_port=record.http_port,
+                grpc_port=record.grpc_port,
+                ready_path=record.ready_paths[0],
+                health_interval_seconds=request.health_interval_seconds,
+            )
+        )
+        names = set(cluster_names(record.revision))
+        deadline = time.monotonic() + GATEWAY_HEALTH_SECONDS
+        last = "it has not been health-checked"
+        while time.monotonic() < deadline:
+            try:
+                if names <= await self._admin().healthy_clusters():
+                    return
+            except RouterError as error:
+                last = str(error)
+            await sleep(POLL_SECONDS)
+        raise SlotError(
+            f"the gateway did not find {record.revision} healthy within "
+            f"{GATEWAY_HEALTH_SECONDS:g} s: {last}"
+        )
+
+    async def _wait_until_forgotten(self, revision: str, sleep: Sleep) -> None:
+        """Envoy closes its connections with the cluster; Triton's exit waits for open ones."""
+        names = set(cluster_names(revision))
+        deadline = time.monotonic() + GATEWAY_HEALTH_SECONDS
+        try:
+            while names & await self._admin().cluster_names() and time.monotonic() < deadline:
+                await sleep(POLL_SECONDS)
+        except RouterError:
+            return  # no gateway, so no connections from it
+
+    def _clean_up(self, revision: str) -> None:
+        self._discovery.remove_server(revision)
+        self._supervisor.stop(revision)
+        shutil.rmtree(self._folder.slot(revision), ignore_errors=True)
+        triton.remove_shared_memory(revision)
+
+
+async def _is_ready(record: SlotRecord) -> bool:
+    try:
+        async with httpx.AsyncClient(timeout=2, trust_env=False) as client:
+            for path in record.ready_paths:
+                response = await client.get(f"http://{record.http_target}{path}")
+                if response.status_code != 200:
+                    return False
+    except httpx.HTTPError:
+        return False
+    return True
+
+
+def _record(data: dict[str, Any]) -> SlotRecord:
+    models = tuple((name, version) for name, version in data.pop("models"))
+    return SlotRecord(models=models, **data)

@@ -1,0 +1,265 @@
+"""Long-lived processes of one stack under supervisor, so that they outlive every `pulumi up`."""
+
+import os
+import shlex
+import subprocess
+import sys
+import time
+import xmlrpc.client
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, cast
+
+import psutil
+from filelock import FileLock
+from supervisor.xmlrpc import Faults, SupervisorTransport
+
+from tidegate.files import write_atomically
+from tidegate.local.state_folder import StateFolder
+
+START_SECONDS = 15.0
+STOP_SECONDS = 60.0
+POLL_SECONDS = 0.1
+LOG_BYTES = 10 * 1024 * 1024
+LOG_BACKUPS = 3
+
+
+class SupervisionError(Exception):
+    """Supervisor did not start, stop or answer; the message says what happened."""
+
+
+@dataclass(frozen=True)
+class Program:
+    """A supervised process.
+
+    `restart`: start it again whenever it ends (a server), or run it once (a job).
+    `stop_seconds`: time between SIGTERM and SIGKILL.
+    """
+
+    name: str
+    command: Sequence[str]
+    environment: Mapping[str, str] = field(default_factory=dict)
+    restart: bool = True
+    stop_seconds: int = 30
+
+
+@dataclass(frozen=True)
+class ProcessState:
+    """What supervisor says of a program. `state` is supervisor's word: RUNNING, BACKOFF, …"""
+
+    name: str
+    state: str
+    pid: int
+    exit_status: int
+
+    @property
+    def is_up(self) -> bool:
+        return self.state in {"STARTING", "RUNNING"}
+
+
+class Supervisor:
+    """One supervisord per stack, reached through a socket that only this user can open."""
+
+    def __init__(self, folder: StateFolder) -> None:
+        self._folder = folder
+
+    # -- the daemon ---------------------------------------------------------------------------
+
+    def is_running(self) -> bool:
+        try:
+            self._rpc().getState()
+        except (OSError, xmlrpc.client.Error, SupervisionError):
+            return False
+        return True
+
+    def ensure_running(self) -> None:
+        """Start supervisord unless it runs. Raises `SupervisionError`."""
+        with self._lock():
+            if self.is_running():
+                return
+            self._write_daemon_configuration()
+            self._folder.socket.unlink(missing_ok=True)
+            started = subprocess.run(
+                [sys.executable, "-m", "supervisor.supervisord", "-c", str(self._configuration)],
+                stdin=subprocess.DEVNULL,
+                stdout=subprocess.PIPE,
+                stderr=subprocess.STDOUT,
+                start_new_session=True,
+                env=_daemon_environment(),
+                text=True,
+                check=False,
+            )
+            deadline = time.monotonic() + START_SECONDS
+            while not self.is_running():
+                if started.returncode != 0 or time.monotonic() > deadline:
+                    raise SupervisionError(
+                        f"supervisord did not start: {started.stdout.strip() or 'no output'} "
+                        f"(its log: {self._folder.log('supervisord')})"
+                    )
+                time.sleep(POLL_SECONDS)
+
+    def shut_down(self) -> None:
+        """Stop every program, then supervisord itself, and wait until it is gone."""
+        with self._lock():
+            if not self.is_running():
+                return
+            pid = int(self._rpc().getPID())
+            self._rpc().shutdown()
+            try:
+                psutil.Process(pid).wait(timeout=STOP_SECONDS)
+            except psutil.NoSuchProcess:
+                pass
+            except psutil.TimeoutExpired as error:
+                raise SupervisionError(
+                    f"supervisord (pid {pid}) did not end within {STOP_SECONDS:g} s"
+                ) from error
+            self._folder.socket.unlink(missing_ok=True)
+
+    # -- programs -----------------------------------------------------------------------------
+
+    def start(self, program: Program) -> None:
+        """Run the program; a program of that name with other settings is replaced.
+
+        Does nothing when it runs as declared. Does not wait until the program is ready.
+        """
+        self.ensure_running()
+        text = self._program_configuration(program)
+        path = self._program_file(program.name)
+        state = self.state(program.name)
+        declared = path.read_text(encoding="utf-8") if path.exists() else None
+        if state is not None and state.is_up and declared == text:
+            return
+        self.stop(program.name)
+        write_atomically(path, text)
+        self._reload()
+        self._rpc().addProcessGroup(program.name)
+
+    def stop(self, name: str) -> None:
+        """Stop and forget the program; nothing happens when there is none."""
+        if self.is_running():
+            for call in (
+                lambda: self._rpc().stopProcessGroup(name, True),
+                lambda: self._rpc().removeProcessGroup(name),
+            ):
+                try:
+                    call()
+                except xmlrpc.client.Fault as fault:
+                    if fault.faultCode not in {Faults.BAD_NAME, Faults.NOT_RUNNING}:
+                        raise SupervisionError(
+                            f"cannot stop {name}: {fault.faultString}"
+                        ) from fault
+        self._program_file(name).unlink(missing_ok=True)
+
+    def state(self, name: str) -> ProcessState | None:
+        """State of a program, None when supervisor does not know it."""
+        return self.states().get(name)
+
+    def states(self) -> dict[str, ProcessState]:
+        """All programs by name; empty when supervisord does not run."""
+        try:
+            infos = cast("list[dict[str, Any]]", self._rpc().getAllProcessInfo())
+        except (OSError, xmlrpc.client.Error, SupervisionError):
+            return {}
+        return {
+            info["group"]: ProcessState(
+                info["group"], info["statename"], int(info["pid"]), int(info["exitstatus"])
+            )
+            for info in infos
+        }
+
+    def log_tail(self, name: str, lines: int = 8) -> str:
+        """The last lines of a program's log."""
+        try:
+            text = self._folder.log(name).read_text(encoding="utf-8", errors="replace")
+        except FileNotFoundError:
+            return "(no log)"
+        return "\n".join(text.splitlines()[-lines:])
+
+    # -- configuration files ------------------------------------------------------------------
+
+    @property
+    def _configuration(self) -> Path:
+        return self._folder.supervisor / "supervisord.conf"
+
+    def _program_file(self, name: str) -> Path:
+        return self._folder.supervisor / "programs" / f"{name}.conf"
+
+    def _lock(self) -> FileLock:
+        self._folder.supervisor.mkdir(parents=True, exist_ok=True)
+        return FileLock(self._folder.supervisor / "lock", timeout=STOP_SECONDS * 2)
+
+    def _write_daemon_configuration(self) -> None:
+        self._folder.logs.mkdir(parents=True, exist_ok=True)
+        programs = self._folder.supervisor / "programs"
+        programs.mkdir(parents=True, exist_ok=True)
+        text = f"""[unix_http_server]
+file={_escape(str(self._folder.socket))}
+chmod=0600
+
+[supervisord]
+logfile={_escape(str(self._folder.log("supervisord")))}
+logfile_maxbytes={LOG_BYTES}
+logfile_backups={LOG_BACKUPS}
+pidfile={_escape(str(self._folder.supervisor / "supervisord.pid"))}
+directory={_escape(str(self._folder.root))}
+strip_ansi=true
+
+[rpcinterface:supervisor]
+supervisor.rpcinterface_factory = supervisor.rpcinterface:make_main_rpcinterface
+
+[include]
+files = {_escape(str(programs))}/*.conf
+"""
+        write_atomically(self._configuration, text)
+
+    def _program_configuration(self, program: Program) -> str:
+        # Programs end with supervisord (see child.py): an orphan would keep its ports.
+        command = [sys.executable, "-m", "tidegate.local.child", *program.command]
+        environment = ",".join(
+            f'{name}="{_escape(value)}"' for name, value in sorted(program.environment.items())
+        )
+        return f"""[program:{program.name}]
+command={_escape(shlex.join(command))}
+environment={environment}
+directory={_escape(str(self._folder.root))}
+autostart=true
+autorestart={"true" if program.restart else "false"}
+startsecs={1 if program.restart else 0}
+startretries=5
+stopsignal=TERM
+stopwaitsecs={program.stop_seconds}
+stopasgroup=false
+killasgroup=true
+redirect_stderr=true
+stdout_logfile={_escape(str(self._folder.log(program.name)))}
+stdout_logfile_maxbytes={LOG_BYTES}
+stdout_logfile_backups={LOG_BACKUPS}
+"""
+
+    # -- transport ----------------------------------------------------------------------------
+
+    def _reload(self) -> None:
+        try:
+            self._rpc().reloadConfig()
+        except xmlrpc.client.Fault as fault:
+            raise SupervisionError(
+                f"supervisor refuses its configuration: {fault.faultString}"
+            ) from fault
+
+    def _rpc(self) -> Any:
+        if not self._folder.socket.exists():
+            raise SupervisionError("supervisord does not run")
+        transport = SupervisorTransport(None, None, serverurl=f"unix://{self._folder.socket}")
+        return xmlrpc.client.ServerProxy("http://127.0.0.1", transport=transport).supervisor
+
+
+def _daemon_environment() -> dict[str, str]:
+    """Only what programs need: the caller's environment may hold credentials."""
+    kept = ("PATH", "HOME", "LANG", "LC_ALL", "TMPDIR", "XDG_RUNTIME_DIR")
+    return {name: os.environ[name] for name in kept if name in os.environ}
+
+
+def _escape(text: str) -> str:
+    """Supervisor expands %(…)s in its files."""
+    return text.replace("%", "%%")

@@ -1,0 +1,1 @@
+"""`pulumi-resource-tidegate`: the provider for what must act at deployment time."""

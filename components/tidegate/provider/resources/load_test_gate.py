@@ -1,0 +1,214 @@
+"""`LoadTestGate`: exists only when a load test has passed the revision, or when none was asked."""
+
+from pathlib import Path
+from typing import Any, Literal
+
+from pydantic import Field
+
+from tidegate.gate.profile import parse_profile
+from tidegate.gate.request import GateRequest
+from tidegate.gate.verdict import Outcome, Verdict
+from tidegate.local.gate_runs import LEASE_SECONDS, GateRun, GateRunError, machine_lock
+from tidegate.local.stack import LocalStack
+from tidegate.local.supervision import SupervisionError
+from tidegate.provider.errors import CancelledOperation, ProviderError
+from tidegate.provider.handler import (
+    CheckFailure,
+    Created,
+    Diff,
+    Operation,
+    Outputs,
+    ResourceHandler,
+    ResourceModel,
+)
+from tidegate.spec.errors import SpecError
+from tidegate.spec.release import Release, load_release
+
+NOT_RUN = "NOT_RUN"
+
+
+class LoadTestGateInputs(ResourceModel):
+    service: str
+    revision: str = Field(description="Revision that is judged; also the resource's id.")
+    release: str
+    role: Literal["required", "keep"] = Field(
+        description="required: the revision is to take traffic. keep: it stands by, run nothing."
+    )
+    serving_root: str = Field(description="Folder with releases/, models/ and golden/.")
+    release_digest: str = Field(description="Digest of the release's manifest.")
+    profile: dict[str, Any] = Field(description="The whole load profile, overrides applied.")
+    http_target: str = Field(description="host:port of the revision's own server, HTTP.")
+    grpc_target: str = Field(description="host:port of the revision's own server, gRPC.")
+    metrics_target: str = Field(description="host:port of the revision's own server, metrics.")
+    retry: str | None = Field(
+        default=None, min_length=3, description="Why a release that failed may be judged again."
+    )
+
+
+class LoadTestGateOutputs(Outputs):
+    outcome: str = Field(description="PASS, or NOT_RUN for a standby that was never judged.")
+    summary: str = Field(description="The verdict in one line.")
+    evidence: str = Field(description="Path of the evidence file; empty when there is none.")
+    nonce: str = Field(description="Names this gate; another gate of the revision has another.")
+
+
+class LoadTestGateHandler(ResourceHandler[LoadTestGateInputs, LoadTestGateOutputs]):
+    type_name = "LoadTestGate"
+    description = "A load test that decides whether a revision may take traffic."
+    inputs_model = LoadTestGateInputs
+    outputs_model = LoadTestGateOutputs
+
+    def __init__(self, stack: LocalStack, environment: str) -> None:
+        self._stack = stack
+        self._environment = environment
+
+    async def check(self, inputs: LoadTestGateInputs) -> list[CheckFailure]:
+        try:
+            parse_profile(inputs.profile, "profile")
+        except SpecError as error:
+            return [CheckFailure("profile", str(error))]
+        return []
+
+    async def diff(
+        self,
+        resource_id: str,
+        outputs: LoadTestGateOutputs,
+        old: LoadTestGateInputs | None,
+        new: LoadTestGateInputs,
+    ) -> Diff:
+        """A gate that passed stays passed, whatever its role and profile become."""
+        if new.revision != resource_id:
+            return Diff(replace=("revision",))
+        passed = self._stack.gates.passing(resource_id) is not None
+        if new.role == "required" and not passed:
+            return Diff(changed=("role",))
+        if passed and outputs.outcome != Outcome.PASS.value:
+            return Diff(changed=("outcome",))
+        return Diff()
+
+    async def create(
+        self, operation: Operation, inputs: LoadTestGateInputs
+    ) -> Created[LoadTestGateOutputs]:
+        nonce = self._stack.gates.ensure(inputs.revision)
+        if inputs.role == "keep":
+            return Created(inputs.revision, self._outputs(inputs.revision, nonce))
+        try:
+            await self._decide(operation, inputs)
+        except (GateRunError, SpecError, SupervisionError) as error:
+            raise ProviderError(f"{inputs.revision} has no verdict: {error}") from error
+        return Created(inputs.revision, self._outputs(inputs.revision, nonce))
+
+    async def read(
+        self, resource_id: str, inputs: LoadTestGateInputs | None
+    ) -> LoadTestGateOutputs | None:
+        if not self._stack.gates.exists(resource_id):
+            return None
+        return self._outputs(resource_id, self._stack.gates.ensure(resource_id))
+
+    async def delete(
+        self, operation: Operation, resource_id: str, outputs: LoadTestGateOutputs
+    ) -> None:
+        try:
+            await self._stack.gates.remove(resource_id)
+        except SupervisionError as error:
+            raise ProviderError(str(error)) from error
+
+    # -- deciding -----------------------------------------------------------------------------
+
+    async def _decide(self, operation: Operation, inputs: LoadTestGateInputs) -> None:
+        """Return when the revision has passed; raise with the verdict's own words otherwise."""
+        gates = self._stack.gates
+        run = gates.latest(inputs.revision)
+        verdict = run.verdict if run is not None else None
+        if run is not None and verdict is None and gates.is_running(inputs.revision):
+            operation.info(f"the gate of {inputs.revision} is already running; following it")
+        elif run is None or _may_run_again(run, verdict, inputs.retry):
+            run = gates.submit(self._request(inputs))
+            verdict = None
+        if verdict is None:
+            verdict = await self._follow(operation, run, inputs.revision)
+        if verdict.outcome is not Outcome.PASS:
+            raise ProviderError(_refusal(inputs, verdict))
+        operation.info(verdict.summary)
+
+    async def _follow(self, operation: Operation, run: GateRun, revision: str) -> Verdict:
+        try:
+            return await self._stack.gates.follow(run, revision, operation.sleep, operation.status)
+        except CancelledOperation:
+            await self._stack.gates.cancel(revision)
+            raise
+
+    def _request(self, inputs: LoadTestGateInputs) -> GateRequest:
+        release = load_release(Path(inputs.serving_root), inputs.service, inputs.release)
+        repository = self._stack.slots.repository(inputs.revision)
+        return GateRequest(
+            environment=self._environment,
+            service=inputs.service,
+            revision=inputs.revision,
+            release=inputs.release,
+            http_target=inputs.http_target,
+            grpc_target=inputs.grpc_target,
+            metrics_target=inputs.metrics_target,
+            signature=release.model,
+            golden_path=str(Path(inputs.serving_root) / release.golden.path),
+            golden_sha256=release.golden.sha256,
+            tolerance=release.golden.tolerance,
+            profile=parse_profile(inputs.profile, "profile"),
+            subject_digests=_subjects(release),
+            watched_files={
+                str(repository / name): digest for name, digest in release.repository.files.items()
+            },
+            evidence_dir=str(self._stack.folder.evidence),
+            lock_path=str(machine_lock()),
+            lease_seconds=LEASE_SECONDS,
+            retry_reason=inputs.retry,
+        )
+
+    def _outputs(self, revision: str, nonce: str) -> LoadTestGateOutputs:
+        verdict = self._stack.gates.passing(revision)
+        if verdict is None:
+            return LoadTestGateOutputs(
+                outcome=NOT_RUN, summary="never judged here", evidence="", nonce=nonce
+            )
+        return LoadTestGateOutputs(
+            outcome=verdict.outcome.value,
+            summary=verdict.summary,
+            evidence=verdict.evidence_path or "",
+            nonce=nonce,
+        )
+
+
+def _may_run_again(run: GateRun, verdict: Verdict | None, retry: str | None) -> bool:
+    """A FAIL stands until the user gives a reason that this verdict has not already used up."""
+    if verdict is None:
+        return True
+    if verdict.outcome is Outcome.FAIL:
+        used = run.request.retry_reason if run.request is not None else None
+        return retry is not None and retry != used
+    return verdict.outcome is not Outcome.PASS
+
+
+def _refusal(inputs: LoadTestGateInputs, verdict: Verdict) -> str:
+    lines = [f"{inputs.service}@{inputs.release} takes no traffic. {verdict.summary}"]
+    lines += [f"- {reason}" for reason in verdict.reasons]
+    lines += [f"- {each}" for each in verdict.mend]
+    if verdict.evidence_path:
+        lines.append(f"Evidence: {verdict.evidence_path}")
+    if verdict.outcome is Outcome.FAIL:
+        lines.append(
+            "This verdict stands for this revision. Publish a better release, or, when the cause "
+            f"was not the release, set `retry: <reason>` under tidegate:services.{inputs.service} "
+            "and run `pulumi up` again."
+        )
+    else:
+        lines.append("Nothing was decided: the next `pulumi up` runs the gate again.")
+    return "\n".join(lines)
+
+
+def _subjects(release: Release) -> dict[str, str]:
+    name = f"{release.service}/{release.release}"
+    return {
+        f"release/{name}": release.digest,
+        f"golden/{name}": release.golden.sha256,
+        **{f"model/{name}/{path}": digest for path, digest in release.repository.files.items()},
+    }

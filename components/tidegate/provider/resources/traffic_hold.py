@@ -1,0 +1,79 @@
+"""`TrafficHold`: keeps a slot from being deleted while traffic can reach it."""
+
+from pydantic import Field
+
+from tidegate.local.stack import LocalStack
+from tidegate.provider.errors import ProviderError
+from tidegate.provider.handler import (
+    Created,
+    Operation,
+    Outputs,
+    ResourceHandler,
+    ResourceModel,
+)
+from tidegate.traffic.drain import drain
+from tidegate.traffic.router import RouterError
+
+
+class TrafficHoldInputs(ResourceModel):
+    service: str
+    revision: str = Field(description="Revision whose slot is held; also the resource's id.")
+    drain_seconds: float = Field(ge=0, description="How long requests in flight may take to end.")
+
+
+class TrafficHoldOutputs(Outputs):
+    drain_limit_seconds: float = Field(description="The limit that a deletion will apply.")
+
+
+class TrafficHoldHandler(ResourceHandler[TrafficHoldInputs, TrafficHoldOutputs]):
+    type_name = "TrafficHold"
+    description = (
+        "Stands between a slot and its deletion: refuses while a route mentions the revision, "
+        "then waits until its requests have ended."
+    )
+    inputs_model = TrafficHoldInputs
+    outputs_model = TrafficHoldOutputs
+
+    def __init__(self, stack: LocalStack) -> None:
+        self._stack = stack
+
+    async def create(
+        self, operation: Operation, inputs: TrafficHoldInputs
+    ) -> Created[TrafficHoldOutputs]:
+        outputs = TrafficHoldOutputs(drain_limit_seconds=inputs.drain_seconds)
+        return Created(inputs.revision, outputs)
+
+    async def read(
+        self, resource_id: str, inputs: TrafficHoldInputs | None
+    ) -> TrafficHoldOutputs | None:
+        if inputs is None:
+            return None
+        return TrafficHoldOutputs(drain_limit_seconds=inputs.drain_seconds)
+
+    async def delete(
+        self, operation: Operation, resource_id: str, outputs: TrafficHoldOutputs
+    ) -> None:
+        for routes in self._stack.gateway.discovery.services():
+            if routes.references(resource_id):
+                raise ProviderError(
+                    f"{resource_id} stays: the routes of {routes.service} mention it with "
+                    f"{routes.weights[resource_id]}%. It goes once the traffic has moved to "
+                    "another revision; mend what keeps the switch from moving it"
+                )
+        if not await self._stack.gateway.is_serving():
+            return  # nothing can be in flight
+        try:
+            left = await drain(
+                self._stack.router(),
+                resource_id,
+                outputs.drain_limit_seconds,
+                operation.sleep,
+                operation.status,
+            )
+        except RouterError as error:
+            raise ProviderError(str(error)) from error
+        if left:
+            operation.warn(
+                f"{left} requests to {resource_id} were still open after "
+                f"{outputs.drain_limit_seconds:g} s and are cut"
+            )

@@ -1,0 +1,139 @@
+"""A service with the release that takes the traffic and the one that stands by."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+import pulumi
+
+from tidegate.gate.profile import Profile
+from tidegate.resources import LoadTestGate, TrafficHold, TrafficSwitch
+from tidegate.serving.platform import Platform, Slot
+from tidegate.spec.errors import SpecError
+from tidegate.spec.revision import Revision
+
+
+@dataclass(frozen=True, kw_only=True)
+class InferenceServiceArgs:
+    """Arguments of an `InferenceService`.
+
+    `live` takes the traffic once its gate has passed; `standby` stays warm, and swapping the two
+    is the rollback. `profile` is the load test, the service's own limits applied. `drain_seconds`
+    bounds how long requests in flight may take to end. `retry` is the reason why a release that
+    failed its gate may be judged again.
+
+    Raises SpecError when both are the same revision or belong to another service.
+    """
+
+    platform: Platform
+    serving_root: Path
+    live: Revision
+    standby: Revision | None = None
+    profile: Profile
+    request_timeout_seconds: float = 30
+    drain_seconds: float = 30
+    retry: str | None = None
+
+    def __post_init__(self) -> None:
+        if self.standby is None:
+            return
+        if self.standby.service != self.live.service:
+            raise SpecError(
+                "standby",
+                self.standby.id,
+                f"it belongs to the service {self.standby.service}, the release to "
+                f"{self.live.service}",
+                "a release of the same service",
+            )
+        if self.standby.id == self.live.id:
+            raise SpecError(
+                "standby",
+                self.standby.id,
+                "it is the revision that takes the traffic",
+                "another release, or no standby",
+            )
+
+
+class InferenceService(pulumi.ComponentResource):
+    """Serves a model: a slot and a gate per revision, and one switch that decides between them.
+
+    The engine's own order does the promotion: the new slot is created, its gate runs, the switch
+    moves the traffic, and what is no longer declared is deleted last.
+    """
+
+    live_revision: pulumi.Output[str]
+    gate_summary: pulumi.Output[str]
+    evidence: pulumi.Output[str]
+
+    def __init__(
+        self,
+        name: str,
+        args: InferenceServiceArgs,
+        opts: pulumi.ResourceOptions | None = None,
+    ) -> None:
+        super().__init__("tidegate:serving:InferenceService", name, None, opts)
+        self._args = args
+        live_gate, live_hold = self._serve(args.live, "required")
+        edges: list[pulumi.Resource] = [live_gate, live_hold]
+        if args.standby is not None:
+            edges += self._serve(args.standby, "keep")
+
+        switch = TrafficSwitch(
+            name,
+            service=args.live.service,
+            models=[model.name for model in args.live.release.models],
+            revision=args.live.id,
+            standby=args.standby.id if args.standby is not None else None,
+            request_timeout_seconds=args.request_timeout_seconds,
+            drain_seconds=args.drain_seconds,
+            opts=self._child(edges),
+        )
+        self.live_revision = switch.live_revision
+        self.gate_summary = live_gate.summary
+        self.evidence = live_gate.evidence
+        self.register_outputs(
+            {
+                "liveRevision": self.live_revision,
+                "gateSummary": self.gate_summary,
+                "evidence": self.evidence,
+            }
+        )
+
+    def _serve(
+        self, revision: Revision, role: Literal["required", "keep"]
+    ) -> tuple[LoadTestGate, TrafficHold]:
+        slot = self._args.platform.deploy(revision, self._args.serving_root, parent=self)
+        gate = self._gate(slot, role)
+        # The hold depends on the gate as well: a failed gate must not free the slot for deletion.
+        hold = TrafficHold(
+            revision.id,
+            service=revision.service,
+            revision=revision.id,
+            drain_seconds=self._args.drain_seconds,
+            opts=self._child([*slot.resources, gate]),
+        )
+        return gate, hold
+
+    def _gate(self, slot: Slot, role: Literal["required", "keep"]) -> LoadTestGate:
+        release = slot.revision.release
+        return LoadTestGate(
+            slot.revision.id,
+            service=slot.revision.service,
+            revision=slot.revision.id,
+            release=release.release,
+            role=role,
+            serving_root=self._args.serving_root,
+            release_digest=release.digest,
+            profile=self._args.profile.model_dump(mode="json", by_alias=True),
+            http_target=slot.http_target,
+            grpc_target=slot.grpc_target,
+            metrics_target=slot.metrics_target,
+            retry=self._args.retry if role == "required" else None,
+            opts=self._child(slot.resources),
+        )
+
+    def _child(self, depends_on: Sequence[pulumi.Resource]) -> pulumi.ResourceOptions:
+        return pulumi.ResourceOptions(
+            parent=self, provider=self._args.platform.provider, depends_on=depends_on
+        )

@@ -1,0 +1,35 @@
+"""What a platform offers a service: a slot per revision, and a provider that acts on it."""
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Protocol
+
+import pulumi
+
+from tidegate.spec.revision import Revision
+
+
+@dataclass(frozen=True, kw_only=True)
+class Slot:
+    """Everything that serves one revision, named after it. Targets are the servers themselves."""
+
+    revision: Revision
+    resources: tuple[pulumi.Resource, ...]
+    http_target: pulumi.Output[str]
+    grpc_target: pulumi.Output[str]
+    metrics_target: pulumi.Output[str]
+
+
+class Platform(Protocol):
+    """A place where revisions can be served."""
+
+    @property
+    def name(self) -> str:
+        """Kind of the platform, part of every revision's identity: "local"."""
+
+    @property
+    def provider(self) -> pulumi.ProviderResource:
+        """Provider that gates, switches and holds revisions on this platform."""
+
+    def deploy(self, revision: Revision, serving_root: Path, parent: pulumi.Resource) -> Slot:
+        """Declare the revision's slot as children of `parent`."""

@@ -1,0 +1,1 @@
+"""Plain, frozen data and its rules. Imports no Pulumi."""

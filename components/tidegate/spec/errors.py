@@ -1,0 +1,42 @@
+"""The one error for data that breaks a rule, and its translation from pydantic's."""
+
+from typing import Self
+
+from pydantic import ValidationError
+
+
+class SpecError(ValueError):
+    """A value that cannot work.
+
+    `str()` says what is wrong, why it cannot work and what to write instead.
+    """
+
+    def __init__(self, field: str, value: object, why: str, instead: str) -> None:
+        super().__init__(f"{field}: {value!r} cannot work: {why}. Instead: {instead}.")
+        self.field = field
+        self.value = value
+        self.why = why
+        self.instead = instead
+
+    @classmethod
+    def from_validation(cls, error: ValidationError, source: str) -> Self:
+        """Report the first finding of `error`; `source` names the file or object it is about."""
+        finding = error.errors(include_url=False)[0]
+        path = ".".join(str(part) for part in finding["loc"])
+        field = f"{source}: {path}" if path else source
+        value = finding["input"]
+        more = error.error_count() - 1
+        rest = f" ({more} more to mend after this one)" if more else ""
+        match finding["type"]:
+            case "missing":
+                return cls(field, None, "the key is missing", f"add '{path}'{rest}")
+            case "extra_forbidden":
+                return cls(field, value, "the key is unknown", f"remove or rename it{rest}")
+            case _:
+                # pydantic puts the words of a validator of ours behind this prefix.
+                wanted = finding["msg"].removeprefix("Value error, ").rstrip(".")
+                return cls(field, value, "it breaks a rule", f"{_lower_first(wanted)}{rest}")
+
+
+def _lower_first(text: str) -> str:
+    return text[:1].lower() + text[1:]

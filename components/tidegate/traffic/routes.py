@@ -1,0 +1,34 @@
+"""What a service's routes say, free of any router."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+REVISION_HEADER = "x-tidegate-revision"
+"""Header of every answer: the revision that gave it."""
+
+SERVICE_HEADER = "x-tidegate-service"
+"""Request header (gRPC metadata) that names the service where the path cannot."""
+
+
+@dataclass(frozen=True)
+class ServiceRoutes:
+    """Routes of one service.
+
+    `weights` maps revision ids to percentages that add up to 100. A revision with weight 0 is
+    referenced and takes no traffic: the standby.
+    """
+
+    service: str
+    models: tuple[str, ...]
+    weights: Mapping[str, int]
+    request_timeout_seconds: float
+
+    @property
+    def live_revision(self) -> str | None:
+        """The revision with the largest share, None when nothing takes traffic."""
+        taking = {revision: weight for revision, weight in self.weights.items() if weight > 0}
+        return max(taking, key=lambda revision: taking[revision]) if taking else None
+
+    def references(self, revision: str) -> bool:
+        """Whether a route points at the revision, with weight 0 or more."""
+        return revision in self.weights

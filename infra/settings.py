@@ -1,0 +1,146 @@
+"""The stack file's settings: read once, checked once, reported with file, key and mend."""
+
+import difflib
+import json
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic.alias_generators import to_camel
+
+from tidegate.spec.revision import Probes
+
+NAMESPACE = "tidegate"
+
+
+class SettingsError(Exception):
+    """Every finding of one stack file, one sentence a line."""
+
+    def __init__(self, findings: list[str]) -> None:
+        super().__init__("\n".join(findings))
+        self.findings = findings
+
+
+class SettingsModel(BaseModel):
+    model_config = ConfigDict(
+        alias_generator=to_camel, populate_by_name=True, extra="forbid", frozen=True, strict=True
+    )
+
+
+class GatewaySettings(SettingsModel):
+    """Ports on 127.0.0.1; those left out are chosen and kept."""
+
+    port: int | None = Field(default=None, ge=1, le=65535)
+    admin_port: int | None = Field(default=None, ge=1, le=65535)
+
+
+class LocalSettings(SettingsModel):
+    """The embedded platform on this machine."""
+
+    gateway: GatewaySettings = GatewaySettings()
+
+
+class PlatformSettings(SettingsModel):
+    """Where services run."""
+
+    local: LocalSettings
+
+
+class GateSettings(SettingsModel):
+    """A named profile of loadtests/profiles and what this service changes about it.
+
+    `slos` maps quantiles to milliseconds.
+    """
+
+    profile: str = "quick"
+    slos: dict[str, float] | None = None
+    max_error_rate: float | None = None
+    rate_per_second: float | None = None
+
+
+class ServiceSettings(SettingsModel):
+    """One inference service. Releases are written `<service>@<release>`."""
+
+    release: str
+    standby: str | None = None
+    retry: str | None = Field(default=None, min_length=3)
+    gate: GateSettings = GateSettings()
+    probes: Probes = Probes()
+    request_timeout_seconds: float = Field(default=30, gt=0)
+    drain_seconds: float = Field(default=30, ge=0)
+
+
+class Settings(SettingsModel):
+    """Everything a stack file says."""
+
+    platform: PlatformSettings
+    services: dict[str, ServiceSettings]
+
+
+def load_settings(configuration: Mapping[str, str], stack_file: str) -> Settings:
+    """Build the settings from the engine's configuration (full key → text or JSON).
+
+    Raises SettingsError with a sentence for each finding: file, key, why, what to write.
+    """
+    own = {
+        key.removeprefix(f"{NAMESPACE}:"): _parse(value)
+        for key, value in configuration.items()
+        if key.startswith(f"{NAMESPACE}:")
+    }
+    try:
+        return Settings.model_validate(own)
+    except ValidationError as error:
+        raise SettingsError(
+            [_sentence(stack_file, each) for each in error.errors(include_url=False)]
+        ) from error
+
+
+def settings_key(*path: str) -> str:
+    """How a key is written in messages: `tidegate:services.digits.release`."""
+    return f"{NAMESPACE}:" + ".".join(path)
+
+
+def profile_path(root: Path, name: str) -> Path:
+    return root / "loadtests" / "profiles" / f"{name}.yaml"
+
+
+def _parse(text: str) -> Any:
+    try:
+        return json.loads(text)
+    except ValueError:
+        return text
+
+
+def _sentence(stack_file: str, error: Any) -> str:
+    location = [str(part) for part in error["loc"]]
+    where = f"{stack_file}: {settings_key(*location)}"
+    if error["type"] == "missing":
+        return f"{where}: is missing. Instead: add it."
+    if error["type"] == "extra_forbidden":
+        known = _known_keys(location[:-1])
+        near = difflib.get_close_matches(location[-1], known, n=1)
+        hint = f"write '{near[0]}'" if near else f"remove it; known here: {', '.join(known)}"
+        return f"{where}: is an unknown key. Instead: {hint}."
+    message = error["msg"].removeprefix("Value error, ")
+    return f"{where}: {error['input']!r} cannot work. Instead: {message[:1].lower()}{message[1:]}."
+
+
+def _known_keys(location: list[str]) -> list[str]:
+    """Keys that the model at this place of the file knows."""
+    model: Any = Settings
+    for part in location:
+        if not (isinstance(model, type) and issubclass(model, BaseModel)):
+            return []
+        field = next(
+            (info for name, info in model.model_fields.items() if part in {name, info.alias}), None
+        )
+        if field is None:
+            continue  # the name of a service
+        annotation = field.annotation
+        arguments = [each for each in getattr(annotation, "__args__", ()) if isinstance(each, type)]
+        models = [each for each in arguments if issubclass(each, BaseModel)]
+        model = models[0] if models else annotation
+    if not (isinstance(model, type) and issubclass(model, BaseModel)):
+        return []
+    return sorted(info.alias or name for name, info in model.model_fields.items())

@@ -1,0 +1,1 @@
+"""The rules, one module per family. Plain functions: importing them starts no policy server."""

@@ -1,0 +1,100 @@
+"""The project's Python environment: `.venv`, exactly what requirements.txt pins."""
+
+from __future__ import annotations
+
+import hashlib
+import subprocess
+import sys
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+
+from toolchain.interpreter import NEWEST, OLDEST
+from toolchain.progress import Progress
+from toolchain.project import Project
+
+_STAMP = "installed.sha256"
+
+
+def inputs_digest(files: Iterable[Path]) -> str:
+    """SHA-256 over names and contents of the files an environment is made from."""
+    digest = hashlib.sha256()
+    for file in files:
+        content = file.read_bytes()
+        digest.update(f"{file.name}\0{len(content)}\0".encode())
+        digest.update(content)
+    return digest.hexdigest()
+
+
+def wanted_digest(project: Project) -> str:
+    """What the stamp of an up-to-date environment says."""
+    return inputs_digest([project.root / "requirements.txt", project.root / "pyproject.toml"])
+
+
+def python_version(python: Path) -> tuple[int, int] | None:
+    """Ask an interpreter with pip for its (major, minor) version; None if it does not run."""
+    code = (
+        "import importlib.util, sys\n"
+        "print(*sys.version_info[:2]) if importlib.util.find_spec('pip') else sys.exit(1)"
+    )
+    try:
+        asked = subprocess.run([python, "-c", code], capture_output=True, text=True, check=False)
+    except OSError:
+        return None
+    if asked.returncode != 0:
+        return None
+    major, minor = asked.stdout.split()
+    return int(major), int(minor)
+
+
+def must_be_created(found: tuple[int, int] | None, named: tuple[int, int] | None) -> bool:
+    """Whether an environment with Python `found` (None: broken or absent) is to be made anew.
+
+    A supported one is kept, whatever `toolchain/run` prefers today, unless the user `named`
+    another version by TIDEGATE_PYTHON.
+    """
+    if found is None or not OLDEST <= found <= NEWEST:
+        return True
+    return named is not None and named != found
+
+
+def is_current(project: Project) -> bool:
+    """Whether the environment was completely installed from the present pins."""
+    stamp = project.venv / _STAMP
+    return stamp.is_file() and stamp.read_text() == wanted_digest(project)
+
+
+def install(project: Project, progress: Progress, environ: Mapping[str, str]) -> None:
+    """Bring `.venv` to the pins; a second run does nothing, an interrupted one is completed.
+
+    Raises ToolchainError with the end of pip's log if the installation fails.
+    """
+    python = project.venv_bin / "python"
+    named = sys.version_info[:2] if environ.get("TIDEGATE_PYTHON") else None
+    create = must_be_created(python_version(python), named)
+    if is_current(project) and not create:
+        return
+    if create:
+        progress.run(
+            [sys.executable, "-m", "venv", "--clear", project.venv],
+            log=project.logs / "venv.log",
+            cwd=project.root,
+        )
+    pip: list[str | Path] = [
+        python,
+        "-m",
+        "pip",
+        "install",
+        "--disable-pip-version-check",
+        "--no-input",
+    ]
+    progress.run(
+        [*pip, "--progress-bar=off", "--require-hashes", "--requirement", "requirements.txt"],
+        log=project.logs / "packages.log",
+        cwd=project.root,
+    )
+    progress.run(
+        [*pip, "--no-deps", "--no-build-isolation", "--editable", "."],
+        log=project.logs / "editable.log",
+        cwd=project.root,
+    )
+    (project.venv / _STAMP).write_text(wanted_digest(project))

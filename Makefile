@@ -3,7 +3,6 @@ STACK ?= local
 FIGURES ?=
 TOOLCHAIN := ./toolchain/run
 RUN := $(TOOLCHAIN) exec --
-SOURCES := components infra loadtests policies serving tests toolchain
 
 .DEFAULT_GOAL := help
 .PHONY: help setup up down status test lint types bench doctor lock env
@@ -32,7 +31,7 @@ lint: setup ## style, format and types
 	@$(MAKE) --no-print-directory types
 
 types: ## types alone
-	@$(RUN) mypy --strict $(SOURCES)
+	@$(RUN) mypy --strict .
 
 bench: setup ## one JSON line per figure (FIGURES="name name" picks)
 	@$(RUN) python -m tests.benchmarks $(FIGURES)

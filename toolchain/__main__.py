@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import os
+import signal
 import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -50,7 +51,7 @@ def run(arguments: argparse.Namespace, project: Project) -> int:
         case "doctor":
             return doctor.report(doctor.inspect(project, tools, os.environ), sys.stdout)
         case "lock":
-            lock.compile_requirements(project)
+            lock.compile_requirements(project, inside)
         case "up":
             steps = step_count(to_build) + embedded.UP_STEPS
             progress = Progress(sys.stdout, steps)
@@ -74,12 +75,14 @@ def run_inside(words: Sequence[str], environ: Mapping[str, str]) -> NoReturn:
     if not program:
         raise ToolchainError("`exec` needs a program: ./toolchain/run exec -- pulumi about")
     try:
-        os.execvpe(program[0], program, environ)  # noqa: S606
+        os.execvpe(program[0], program, environ)
     except FileNotFoundError:
         raise ToolchainError(f"{program[0]} is not installed. Run `make setup`.") from None
 
 
 def main() -> int:
+    # Whoever ends a build from outside ends its compilers too, as with Ctrl-C.
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
     arguments = parser().parse_args()
     try:
         return run(arguments, Project(Path(__file__).resolve().parent.parent))

@@ -2,33 +2,20 @@
 
 from __future__ import annotations
 
-import fcntl
 import os
 import shutil
 import subprocess
 import tempfile
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
+from toolchain import exclusive
 from toolchain.errors import ToolchainError
 from toolchain.programs import Recipe, bundle_home
 from toolchain.progress import Progress
 
 _UNFINISHED = ".unfinished-"
-
-
-@contextmanager
-def build_lock(tools: Path, on_wait: Callable[[], None]) -> Iterator[None]:
-    """Hold the cache's lock; the system releases it when the process ends, however it ends."""
-    tools.mkdir(parents=True, exist_ok=True)
-    with (tools / ".lock").open("w") as lock:
-        try:
-            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            on_wait()
-            fcntl.flock(lock, fcntl.LOCK_EX)
-        yield
 
 
 @contextmanager
@@ -39,7 +26,7 @@ def unfinished_folder(home: Path) -> Iterator[Path]:
     """
     home.parent.mkdir(parents=True, exist_ok=True)
     for leftover in home.parent.glob(f"{_UNFINISHED}*"):
-        shutil.rmtree(leftover)
+        shutil.rmtree(leftover, ignore_errors=True)
     folder = Path(tempfile.mkdtemp(prefix=_UNFINISHED, dir=home.parent))
     try:
         folder.chmod(0o755)
@@ -55,7 +42,7 @@ def build(recipe: Recipe, tools: Path, progress: Progress, logs: Path) -> None:
     An interrupted build is begun again, and Go's build cache makes the second start quick.
     Raises ToolchainError with the end of the log if the build fails.
     """
-    with build_lock(tools, lambda: progress.say("      waiting for another build to end")):
+    with exclusive.lock(tools, progress.say_waiting):
         if recipe.is_built(tools):
             return
         with unfinished_folder(recipe.home(tools)) as folder:
@@ -76,7 +63,7 @@ def build(recipe: Recipe, tools: Path, progress: Progress, logs: Path) -> None:
 def bundle(wanted: Sequence[Recipe], tools: Path, progress: Progress) -> None:
     """Put built programs into one folder by hard links, unless it is there."""
     home = bundle_home(wanted, tools)
-    with build_lock(tools, lambda: progress.say("      waiting for another build to end")):
+    with exclusive.lock(tools, progress.say_waiting):
         if home.is_dir():
             return
         with unfinished_folder(home) as folder:

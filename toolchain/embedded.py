@@ -82,9 +82,9 @@ def _run_pulumi(
     command: Sequence[str], project: Project, stack: str, environ: Mapping[str, str]
 ) -> None:
     """Run an update, which must not be left behind half done when the user interrupts it."""
-    process = subprocess.Popen(command, cwd=project.root, env=environ)
-    with _leave_signals_to(process):
-        status = process.wait()
+    with _signals_left_to_pulumi() as started:
+        started.append(subprocess.Popen(command, cwd=project.root, env=environ))
+        status = started[0].wait()
     if status != 0:
         hint = state_lock.hint(project.backend, stack)
         raise ToolchainError(
@@ -93,16 +93,19 @@ def _run_pulumi(
 
 
 @contextmanager
-def _leave_signals_to(process: subprocess.Popen[bytes]) -> Iterator[None]:
-    """Wait for pulumi to end by itself.
+def _signals_left_to_pulumi() -> Iterator[list[subprocess.Popen[bytes]]]:
+    """Wait for the processes put into the list to end by themselves.
 
-    Ctrl-C reaches it from the terminal: once more from here and it would stop without finishing
+    Ctrl-C reaches pulumi from the terminal: once more from here and it would stop without finishing
     what runs. SIGTERM is sent to one process only, so it is passed on, as the interrupt that
     pulumi answers by finishing what runs.
     """
 
+    started: list[subprocess.Popen[bytes]] = []
+
     def pass_on(_signal: int, _frame: FrameType | None) -> None:
-        process.send_signal(signal.SIGINT)
+        for process in started:
+            process.send_signal(signal.SIGINT)
 
     def ignore(_signal: int, _frame: FrameType | None) -> None:
         return
@@ -112,7 +115,7 @@ def _leave_signals_to(process: subprocess.Popen[bytes]) -> Iterator[None]:
         signal.SIGTERM: signal.signal(signal.SIGTERM, pass_on),
     }
     try:
-        yield
+        yield started
     finally:
         for number, handler in before.items():
             signal.signal(number, handler)

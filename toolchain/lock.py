@@ -4,36 +4,42 @@ from __future__ import annotations
 
 import shutil
 import subprocess
+from collections.abc import Mapping
 
 from toolchain.errors import ToolchainError
 from toolchain.project import Project
 
+# The policy pack has its own environment (policies/README.md) and so its own pins.
+_LOCKS = (
+    ("requirements.txt", ("pyproject.toml", "--extra=local", "--group=dev")),
+    ("policies/requirements.txt", ("policies/requirements.in",)),
+)
 
-def compile_requirements(project: Project) -> None:
-    """Write requirements.txt from pyproject.toml, keeping the pins that still fit.
 
-    No index and no registry host is written: the file works with whatever registry pip is set to.
+def compile_requirements(project: Project, environ: Mapping[str, str]) -> None:
+    """Write the requirements files, keeping the pins that still fit.
+
+    No index and no registry host is written: the files work with whatever registry pip is set to.
     Raises ToolchainError without uv.
     """
-    uv = shutil.which("uv")
+    uv = shutil.which("uv", path=environ["PATH"])
     if uv is None:
         raise ToolchainError("uv is not on PATH. Install it to compile the lock: pip install uv.")
-    command = [
-        uv,
-        "pip",
-        "compile",
-        "pyproject.toml",
-        "--extra=local",
-        "--group=dev",
-        "--universal",
-        "--python-version=3.11",
-        "--generate-hashes",
-        "--no-header",
-        "--no-annotate",
-        "--no-emit-index-url",
-        "--no-emit-find-links",
-        "--quiet",
-        "--output-file=requirements.txt",
-    ]
-    if subprocess.run(command, cwd=project.root, check=False).returncode != 0:
-        raise ToolchainError("uv could not resolve the packages of pyproject.toml; see above.")
+    for output, sources in _LOCKS:
+        command = [
+            uv,
+            "pip",
+            "compile",
+            *sources,
+            "--universal",
+            "--python-version=3.11",
+            "--generate-hashes",
+            "--no-header",
+            "--no-annotate",
+            "--no-emit-index-url",
+            "--no-emit-find-links",
+            "--quiet",
+            f"--output-file={output}",
+        ]
+        if subprocess.run(command, cwd=project.root, env=environ, check=False).returncode != 0:
+            raise ToolchainError(f"uv could not compile {output}; see above.")

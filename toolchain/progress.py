@@ -38,6 +38,9 @@ class Progress:
     def say(self, line: str) -> None:
         print(line, file=self.out, flush=True)
 
+    def say_waiting(self) -> None:
+        self.say("      waiting for another installation to end")
+
     @contextmanager
     def step(self, title: str) -> Iterator[None]:
         self.say(f"[{len(self.times) + 1}/{self.total}] {title}")

@@ -26,8 +26,9 @@ class Project:
         return self.root / "toolchain" / "go"
 
     @property
-    def logs(self) -> Path:
-        return self.root / ".tidegate" / "logs" / "setup"
+    def setup(self) -> Path:
+        """The folder of the set-up's lock and logs."""
+        return self.root / ".tidegate" / "setup"
 
     @property
     def backend(self) -> Path:

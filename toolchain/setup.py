@@ -50,7 +50,7 @@ def set_up(
         venv.install(project, progress, environ)
     for recipe in to_build:
         with progress.step(f"{recipe.program.name} {recipe.version}"):
-            build(recipe, tools, progress, project.logs)
+            build(recipe, tools, progress, project.setup)
     if to_build:
         bundle(to_build, tools, progress)
     project.backend.mkdir(parents=True, exist_ok=True)

@@ -8,6 +8,7 @@ import sys
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 
+from toolchain import exclusive
 from toolchain.interpreter import NEWEST, OLDEST
 from toolchain.progress import Progress
 from toolchain.project import Project
@@ -46,13 +47,16 @@ def python_version(python: Path) -> tuple[int, int] | None:
     return int(major), int(minor)
 
 
-def must_be_created(found: tuple[int, int] | None, named: tuple[int, int] | None) -> bool:
+def must_be_created(
+    found: tuple[int, int] | None, named: tuple[int, int] | None, *, complete: bool
+) -> bool:
     """Whether an environment with Python `found` (None: broken or absent) is to be made anew.
 
-    A supported one is kept, whatever `toolchain/run` prefers today, unless the user `named`
-    another version by TIDEGATE_PYTHON.
+    A `complete` one is kept, whatever `toolchain/run` prefers today, unless the user `named`
+    another version by TIDEGATE_PYTHON. In one whose installation was interrupted a package may
+    be there by half, which pip does not notice.
     """
-    if found is None or not OLDEST <= found <= NEWEST:
+    if not complete or found is None or not OLDEST <= found <= NEWEST:
         return True
     return named is not None and named != found
 
@@ -64,37 +68,30 @@ def is_current(project: Project) -> bool:
 
 
 def install(project: Project, progress: Progress, environ: Mapping[str, str]) -> None:
-    """Bring `.venv` to the pins; a second run does nothing, an interrupted one is completed.
+    """Bring `.venv` to the pins; a second run does nothing, an interrupted one is begun again.
 
-    Raises ToolchainError with the end of pip's log if the installation fails.
+    What was downloaded before lies in pip's cache. Raises ToolchainError with the end of pip's log
+    if the installation fails.
     """
-    python = project.venv_bin / "python"
     named = sys.version_info[:2] if environ.get("TIDEGATE_PYTHON") else None
-    create = must_be_created(python_version(python), named)
-    if is_current(project) and not create:
-        return
+    with exclusive.lock(project.setup, progress.say_waiting):
+        stamp = project.venv / _STAMP
+        found = python_version(project.venv_bin / "python")
+        create = must_be_created(found, named, complete=stamp.is_file())
+        if is_current(project) and not create:
+            return
+        # It comes back when everything is installed.
+        stamp.unlink(missing_ok=True)
+        _install(project, progress, create=create)
+        stamp.write_text(wanted_digest(project))
+
+
+def _install(project: Project, progress: Progress, *, create: bool) -> None:
+    def run(name: str, *command: str | Path) -> None:
+        progress.run(command, log=project.setup / f"{name}.log", cwd=project.root)
+
     if create:
-        progress.run(
-            [sys.executable, "-m", "venv", "--clear", project.venv],
-            log=project.logs / "venv.log",
-            cwd=project.root,
-        )
-    pip: list[str | Path] = [
-        python,
-        "-m",
-        "pip",
-        "install",
-        "--disable-pip-version-check",
-        "--no-input",
-    ]
-    progress.run(
-        [*pip, "--progress-bar=off", "--require-hashes", "--requirement", "requirements.txt"],
-        log=project.logs / "packages.log",
-        cwd=project.root,
-    )
-    progress.run(
-        [*pip, "--no-deps", "--no-build-isolation", "--editable", "."],
-        log=project.logs / "editable.log",
-        cwd=project.root,
-    )
-    (project.venv / _STAMP).write_text(wanted_digest(project))
+        run("venv", sys.executable, "-m", "venv", "--clear", project.venv)
+    pip = (project.venv_bin / "python", "-m", "pip", "install", "--progress-bar=off", "--no-input")
+    run("packages", *pip, "--require-hashes", "--requirement", "requirements.txt")
+    run("editable", *pip, "--no-deps", "--no-build-isolation", "--editable", ".")

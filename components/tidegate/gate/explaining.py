@@ -19,7 +19,9 @@ def explain(
     """The reasons that decided, further facts, and what to mend."""
     parts = [(part.outcome, _quantile_words(part)) for part in quantiles]
     if error_rate is not None:
-        parts.insert(0, (error_rate.outcome, _error_words(error_rate, judged.errors_by_kind())))
+        parts.insert(
+            0, (error_rate.outcome, _error_words(error_rate, judged.errors_by_kind(), context))
+        )
     facts = [words for part, words in parts if part is not outcome]
     if len(judged) and not correlation_measured(judged.intended):
         facts.append("the run is too short to measure correlation; requests count as independent")
@@ -50,13 +52,15 @@ def _golden_words(golden: GoldenReport) -> str:
     return f"{words}; first: {golden.first_difference}"
 
 
-def _error_words(part: ErrorRateVerdict, errors_by_kind: dict[str, int]) -> str:
+def _error_words(part: ErrorRateVerdict, errors_by_kind: dict[str, int], context: Context) -> str:
     kinds = ", ".join(f"{count} {kind}" for kind, count in errors_by_kind.items())
     listed = f" ({kinds})" if kinds else ""
+    example = dict(context.first_errors).get(next(iter(errors_by_kind), ""))
+    first = f"; first: {example}" if example else ""
     share = part.errors / part.requests
     return (
         f"{part.errors} of {part.requests} requests failed{listed}: error rate {share:.2%}, "
-        f"{_range(part.outcome, part.lower, part.upper)}, limit {part.limit:.2%}"
+        f"{_range(part.outcome, part.lower, part.upper)}, limit {part.limit:.2%}{first}"
     )
 
 

@@ -5,7 +5,6 @@ samples.npz and verdict.json. Exit codes 0 to 3 are the verdict's; 4 means stopp
 verdict, 5 that the request could not be carried out, 6 that another runner holds RUN_DIR.
 """
 
-import json
 import os
 import signal
 import sys
@@ -20,6 +19,7 @@ from tidegate.gate.attempts import Attempt, attempts_of, next_attempt, record_at
 from tidegate.gate.clock import utc_now
 from tidegate.gate.evidence import evidence_path, write_evidence
 from tidegate.gate.journal import Journal
+from tidegate.gate.locking import GateTurn
 from tidegate.gate.progress import Progress, format_progress
 from tidegate.gate.request import GateRequest
 from tidegate.gate.verdict import Verdict
@@ -93,18 +93,13 @@ def _carry_out(run_dir: Path, journal: Journal) -> int:
     stop = _StopSignals(run_dir, request.lease_seconds)
     signal.signal(signal.SIGTERM, stop.catch)
     signal.signal(signal.SIGINT, stop.catch)
-    lock = FileLock(request.lock_path)
-    holder = Path(request.lock_path + ".holder")
-    if not _wait_for(lock, holder, journal, stop.reason):
+    turn = GateTurn(Path(request.lock_path), request.revision)
+    if not _wait_for(turn, journal, stop):
         return _stopped(journal, stop)
     try:
-        holder.write_text(
-            json.dumps({"revision": request.revision, "pid": os.getpid(), "since": utc_now()})
-        )
         return _decide(run_dir, request, journal, stop)
     finally:
-        holder.unlink(missing_ok=True)
-        lock.release()
+        turn.give_back()
 
 
 def _stored_verdict(path: Path, request: GateRequest) -> Verdict | None:
@@ -122,31 +117,19 @@ def _stored_verdict(path: Path, request: GateRequest) -> Verdict | None:
     return verdict
 
 
-def _wait_for(
-    lock: FileLock, holder: Path, journal: Journal, stop_reason: Callable[[], str | None]
-) -> bool:
+def _wait_for(turn: GateTurn, journal: Journal, stop: _StopSignals) -> bool:
     """Take the machine's gate lock; False when the run is no longer wanted."""
     told = -_QUEUED_EVERY_SECONDS
-    while stop_reason() is None:
-        try:
-            lock.acquire(blocking=False)
+    while stop.reason() is None:
+        if turn.take():
             return True
-        except Timeout:
-            if time.monotonic() - told >= _QUEUED_EVERY_SECONDS:
-                told = time.monotonic()
-                other = _read_holder(holder)
-                name = other["revision"] if other else "another revision"
-                journal.write("queued", f"waiting: the gate of {name} is running", holder=other)
-            time.sleep(_POLL_SECONDS)
+        if time.monotonic() - told >= _QUEUED_EVERY_SECONDS:
+            told = time.monotonic()
+            other = turn.holder()
+            name = other["revision"] if other else "another revision"
+            journal.write("queued", f"waiting: the gate of {name} is running", holder=other)
+        time.sleep(_POLL_SECONDS)
     return False
-
-
-def _read_holder(path: Path) -> dict[str, object] | None:
-    try:
-        content = json.loads(path.read_text())
-    except (OSError, ValueError):
-        return None
-    return content if isinstance(content, dict) else None
 
 
 def _decide(run_dir: Path, request: GateRequest, journal: Journal, stop: _StopSignals) -> int:

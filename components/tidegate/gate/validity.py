@@ -79,6 +79,10 @@ def problems_of(samples: Samples, profile: Profile, context: Context) -> list[Pr
     """Everything that makes the run invalid, most telling first."""
     if context.refusal is not None:
         return [context.refusal]
+    if context.golden is not None and (
+        context.golden.disagreements or context.golden.other_version
+    ):
+        return _subject_problems(context)  # no load was sent, on purpose
     return [
         *_subject_problems(context),
         *_count_problems(samples, context),

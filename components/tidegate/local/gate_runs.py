@@ -1,5 +1,6 @@
 """Gates of the embedded platform: each runs as a supervised job that outlives `pulumi up`."""
 
+import asyncio
 import json
 import secrets
 import shutil
@@ -14,7 +15,7 @@ from tidegate.files import read_json, write_json
 from tidegate.gate.journal import read_events
 from tidegate.gate.request import GateRequest
 from tidegate.gate.verdict import Outcome, Verdict
-from tidegate.local.state_folder import StateFolder, runtime_folder
+from tidegate.local.state_folder import StateFolder
 from tidegate.local.supervision import Program, Supervisor
 
 LEASE_SECONDS = 30.0
@@ -87,7 +88,7 @@ class GateRuns:
         state = self._supervisor.state(_program(revision))
         return state is not None and state.is_up
 
-    def submit(self, request: GateRequest) -> GateRun:
+    async def submit(self, request: GateRequest) -> GateRun:
         """Start a new run in a process of its own."""
         revision = request.revision
         number = (self._numbers(revision) or [0])[-1] + 1
@@ -95,20 +96,14 @@ class GateRuns:
         folder.mkdir(parents=True)
         request.write(folder / "request.json")
         (folder / "lease").touch()
-        run = GateRun(folder, request)
-        self.resume(run, revision)
-        return run
-
-    def resume(self, run: GateRun, revision: str) -> None:
-        """Start the run's process. A runner that lives goes on undisturbed."""
-        self._supervisor.start(
-            Program(
-                _program(revision),
-                [sys.executable, "-m", "tidegate.gate.runner", str(run.folder)],
-                restart=False,
-                stop_seconds=int(STOP_SECONDS),
-            )
+        program = Program(
+            _program(revision),
+            [sys.executable, "-m", "tidegate.gate.runner", str(folder)],
+            restart=False,
+            stop_seconds=int(STOP_SECONDS),
         )
+        await asyncio.to_thread(self._supervisor.start, program)
+        return GateRun(folder, request)
 
     async def follow(
         self, run: GateRun, revision: str, sleep: Sleep, report: Callable[[str], None]
@@ -141,7 +136,7 @@ class GateRuns:
         run = self.latest(revision)
         if run is not None and self.is_running(revision):
             (run.folder / "cancel").touch()
-        self._supervisor.stop(_program(revision))
+        await asyncio.to_thread(self._supervisor.stop, _program(revision))
 
     async def remove(self, revision: str) -> None:
         """Forget the gate, its nonce and its runs. Evidence and attempts stay."""
@@ -165,11 +160,6 @@ class GateRuns:
         return sorted(
             int(path.name) for path in (self._folder.gate(revision) / "runs").glob("[0-9]*")
         )
-
-
-def machine_lock() -> Path:
-    """Gates of one machine run one at a time, whatever stack they belong to."""
-    return runtime_folder() / "gate.lock"
 
 
 def _program(revision: str) -> str:

@@ -1,5 +1,6 @@
 """The embedded gateway: one Envoy per stack."""
 
+import asyncio
 import json
 import os
 import time
@@ -114,7 +115,7 @@ class Gateway:
         write_json(self._record_path, asdict(record))
         self.discovery.write()
         report("starting Envoy")
-        self._supervisor.start(self._program(record))
+        await asyncio.to_thread(self._supervisor.start, self._program(record))
         await self._wait_until_live(record, sleep)
         return record
 
@@ -133,7 +134,7 @@ class Gateway:
                     await sleep(POLL_SECONDS)
             except RouterError:
                 report("Envoy ended by itself")
-        self._supervisor.stop(PROGRAM)
+        await asyncio.to_thread(self._supervisor.stop, PROGRAM)
         self._record_path.unlink(missing_ok=True)
 
     @property

@@ -62,7 +62,7 @@ class LocalPlatform(pulumi.ComponentResource):
         opts: pulumi.ResourceOptions | None = None,
     ) -> None:
         super().__init__("tidegate:local:LocalPlatform", name, None, opts)
-        self._provider = TidegateProvider(
+        self._tidegate_provider = TidegateProvider(
             name,
             state_folder=args.state_folder,
             environment=args.environment,
@@ -75,7 +75,7 @@ class LocalPlatform(pulumi.ComponentResource):
             services=args.services,
             port=args.port,
             admin_port=args.admin_port,
-            opts=pulumi.ResourceOptions(parent=self, provider=self._provider),
+            opts=pulumi.ResourceOptions(parent=self, provider=self._tidegate_provider),
         )
         self.address = self._gateway.address
         self.admin_address = self._gateway.admin_address
@@ -87,7 +87,7 @@ class LocalPlatform(pulumi.ComponentResource):
 
     @property
     def provider(self) -> pulumi.ProviderResource:
-        return self._provider
+        return self._tidegate_provider
 
     def deploy(self, revision: Revision, serving_root: Path, parent: pulumi.Resource) -> Slot:
         """Declare one Triton for the revision."""
@@ -101,7 +101,7 @@ class LocalPlatform(pulumi.ComponentResource):
             ready_timeout_seconds=revision.probes.ready_timeout_seconds,
             health_interval_seconds=revision.probes.health_interval_seconds,
             opts=pulumi.ResourceOptions(
-                parent=parent, provider=self._provider, depends_on=[self._gateway]
+                parent=parent, provider=self._tidegate_provider, depends_on=[self._gateway]
             ),
         )
         return Slot(

@@ -33,8 +33,8 @@ def holder(port: int) -> str | None:
 def holder_pid(port: int) -> int | None:
     """Process id of the listener, None when there is none or it is not ours to see."""
     for connection in psutil.net_connections(kind="tcp"):
-        listens = connection.status == psutil.CONN_LISTEN and bool(connection.laddr)
-        if listens and connection.laddr[1] == port:
+        address = connection.laddr
+        if connection.status == psutil.CONN_LISTEN and address and address.port == port:
             return connection.pid
     return None
 

@@ -1,5 +1,6 @@
 """Slots of the embedded platform: one Triton per revision."""
 
+import asyncio
 import shutil
 import time
 from collections.abc import Awaitable, Callable
@@ -123,16 +124,16 @@ class Slots:
         try:
             report("checking the model's files")
             self._check_server(request.release)
-            self._lay_out(request)
+            await asyncio.to_thread(self._lay_out, request)
             report("starting Triton")
-            started = self._start(record)
+            started = await asyncio.to_thread(self._start, record)
             await self._wait_until_ready(record, request, started, sleep, report)
             report("waiting until the gateway finds it healthy")
             await self._register(record, request, sleep)
         except SlotNotReadyError:
             raise
         except Exception:
-            self._clean_up(request.revision)
+            await asyncio.to_thread(self._clean_up, request.revision)
             raise
         return record
 
@@ -146,7 +147,7 @@ class Slots:
                 )
         self._discovery.remove_server(revision)
         await self._wait_until_forgotten(revision, sleep)
-        self._clean_up(revision)
+        await asyncio.to_thread(self._clean_up, revision)
 
     # -- steps --------------------------------------------------------------------------------
 
@@ -213,10 +214,10 @@ class Slots:
     def _start(self, record: SlotRecord) -> int:
         """Start or adopt the server; returns its process id."""
         command = triton.command(
-            record.revision,
             self.repository(record.revision),
             self._folder.root / "backends",
             triton.TritonPorts(record.http_port, record.grpc_port, record.metrics_port),
+            self._folder.shared_memory_prefix(record.revision),
         )
         self._supervisor.start(
             Program(
@@ -295,7 +296,8 @@ class Slots:
         self._discovery.remove_server(revision)
         self._supervisor.stop(revision)
         shutil.rmtree(self._folder.slot(revision), ignore_errors=True)
-        triton.remove_shared_memory(revision)
+        for leftover in triton.shared_memory_files(self._folder.shared_memory_prefix(revision)):
+            leftover.unlink(missing_ok=True)
 
 
 async def _is_ready(record: SlotRecord) -> bool:

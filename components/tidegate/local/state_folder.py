@@ -48,10 +48,18 @@ class StateFolder:
         return self.logs / f"{program}.log"
 
     @property
+    def key(self) -> str:
+        """Tells this stack's sockets and shared memory from those of other stacks."""
+        return hashlib.sha256(str(self.root.resolve()).encode()).hexdigest()[:16]
+
+    @property
     def socket(self) -> Path:
         """Supervisor's socket: in the runtime folder, because socket paths end at 107 bytes."""
-        key = hashlib.sha256(str(self.root.resolve()).encode()).hexdigest()[:16]
-        return runtime_folder() / f"{key}.sock"
+        return runtime_folder() / f"{self.key}.sock"
+
+    def shared_memory_prefix(self, revision: str = "") -> str:
+        """Start of the names of one revision's shared memory files, or of all of the stack's."""
+        return f"tidegate-{self.key}-" + (f"{revision}-" if revision else "")
 
 
 def runtime_folder() -> Path:

@@ -138,12 +138,13 @@ class Supervisor:
     def stop(self, name: str) -> None:
         """Stop and forget the program; nothing happens when there is none."""
         if self.is_running():
-            for call in (
-                lambda: self._rpc().stopProcessGroup(name, True),
-                lambda: self._rpc().removeProcessGroup(name),
+            rpc = self._rpc()
+            for call, arguments in (
+                (rpc.stopProcessGroup, (name, True)),
+                (rpc.removeProcessGroup, (name,)),
             ):
                 try:
-                    call()
+                    call(*arguments)
                 except xmlrpc.client.Fault as fault:
                     if fault.faultCode not in {Faults.BAD_NAME, Faults.NOT_RUNNING}:
                         raise SupervisionError(

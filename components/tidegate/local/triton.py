@@ -73,8 +73,14 @@ def prepare_backends(folder: Path) -> None:
             link.symlink_to(source)
 
 
-def command(revision: str, repository: Path, backends: Path, ports: TritonPorts) -> list[str]:
-    """Command line of a Triton that serves one immutable repository on loopback."""
+def command(
+    repository: Path, backends: Path, ports: TritonPorts, shared_memory_prefix: str
+) -> list[str]:
+    """Command line of a Triton that serves one immutable repository on loopback.
+
+    The Python backend's shared memory files start with the prefix, so that what a killed server
+    leaves behind can be told from what another one uses.
+    """
     return [
         str(server_folder() / "bin" / "tritonserver"),
         f"--model-repository={repository}",
@@ -89,7 +95,7 @@ def command(revision: str, repository: Path, backends: Path, ports: TritonPorts)
         f"--metrics-port={ports.metrics}",
         "--allow-gpu-metrics=false",
         "--pinned-memory-pool-byte-size=0",
-        f"--backend-config=python,shm-region-prefix-name={shared_memory_prefix(revision)}",
+        f"--backend-config=python,shm-region-prefix-name={shared_memory_prefix}",
         f"--exit-timeout-secs={EXIT_TIMEOUT_SECONDS}",
     ]
 
@@ -106,11 +112,6 @@ def environment() -> Mapping[str, str]:
     }
 
 
-def shared_memory_prefix(revision: str) -> str:
-    return f"tidegate-{revision}-"
-
-
-def remove_shared_memory(revision: str) -> None:
-    """Remove what a killed backend left in shared memory."""
-    for leftover in Path("/dev/shm").glob(f"{shared_memory_prefix(revision)}*"):
-        leftover.unlink(missing_ok=True)
+def shared_memory_files(prefix: str) -> list[Path]:
+    """Files in shared memory whose names start with the prefix."""
+    return sorted(Path("/dev/shm").glob(f"{prefix}*"))  # noqa: S108  # where the kernel has it

@@ -32,11 +32,12 @@ class SpecError(ValueError):
                 return cls(field, None, "the key is missing", f"add '{path}'{rest}")
             case "extra_forbidden":
                 return cls(field, value, "the key is unknown", f"remove or rename it{rest}")
+            case "value_error":  # from a validator of ours, whose message says what to write
+                wanted = finding["msg"].removeprefix("Value error, ")
+                return cls(field, value, "it breaks a rule", f"{wanted}{rest}")
+            case "string_type" if isinstance(value, int | float):
+                mend = f"write '{value}' in quotes"
+                return cls(field, value, "YAML reads it as a number", f"{mend}{rest}")
             case _:
-                # pydantic puts the words of a validator of ours behind this prefix.
-                wanted = finding["msg"].removeprefix("Value error, ").rstrip(".")
-                return cls(field, value, "it breaks a rule", f"{_lower_first(wanted)}{rest}")
-
-
-def _lower_first(text: str) -> str:
-    return text[:1].lower() + text[1:]
+                rule = finding["msg"].removeprefix("Input should be ")
+                return cls(field, value, "it does not fit", f"a value that fits: {rule}{rest}")

@@ -18,8 +18,8 @@ def model(release: Release, model_folder: Path) -> ServedModel:
     return ServedModel(model_folder, release.model.version)
 
 
-def images(count: int = 1, value: int = 0) -> NDArray[np.uint8]:
-    return np.full((count, 8, 8), value, dtype=np.uint8)
+def images(count: int = 1, value: int = 0) -> NDArray[np.int32]:
+    return np.full((count, 8, 8), value, dtype=np.int32)
 
 
 @pytest.mark.parametrize("value", [0, 16])
@@ -38,8 +38,8 @@ def test_both_ends_of_the_value_range_are_answered(model: ServedModel, value: in
         (images(2, 17), "largest value is 17, send 16 or less"),
         (images(0), r"shape is \[0, 8, 8\], send \[-1, 8, 8\]"),
         (images().reshape(1, 64), r"shape is \[1, 64\]"),
-        (np.zeros((1, 8, 9), dtype=np.uint8), r"shape is \[1, 8, 9\]"),
-        (images().astype(np.float32), "datatype is float32, send uint8"),
+        (np.zeros((1, 8, 9), dtype=np.int32), r"shape is \[1, 8, 9\]"),
+        (images().astype(np.float32), "datatype is float32, send int32"),
     ],
 )
 def test_violation_is_an_invalid_argument_with_its_reason(

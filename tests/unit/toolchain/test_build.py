@@ -8,7 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from toolchain.build import build_lock, bundle, unfinished_folder
+from toolchain import exclusive
+from toolchain.build import bundle, unfinished_folder
 from toolchain.errors import ToolchainError
 from toolchain.programs import PULUMI, Recipe, bundle_home
 from toolchain.progress import Progress
@@ -47,10 +48,10 @@ def test_a_second_build_says_that_it_waits_and_then_goes_on(tmp_path: Path) -> N
     waiting, done = threading.Event(), threading.Event()
 
     def second() -> None:
-        with build_lock(tmp_path, waiting.set):
+        with exclusive.lock(tmp_path, waiting.set):
             done.set()
 
-    with build_lock(tmp_path, lambda: None):
+    with exclusive.lock(tmp_path, lambda: None):
         thread = threading.Thread(target=second)
         thread.start()
         assert waiting.wait(timeout=10)

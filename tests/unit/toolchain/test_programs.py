@@ -57,5 +57,5 @@ def test_a_go_mod_without_the_program_is_an_error(tmp_path: Path) -> None:
     folder.mkdir()
     (folder / "go.mod").write_text("module m\n")
     (folder / "go.sum").write_text("")
-    with pytest.raises(ToolchainError, match="does not require github.com/pulumi/pulumi/pkg/v3"):
+    with pytest.raises(ToolchainError, match="does not require"):
         read_recipe(PULUMI, tmp_path)

@@ -25,7 +25,7 @@ def stamp(project: Project) -> None:
     (project.venv / "installed.sha256").write_text(venv.wanted_digest(project))
 
 
-def test_an_environment_without_a_stamp_is_completed(project: Project) -> None:
+def test_an_environment_without_a_stamp_is_not_current(project: Project) -> None:
     assert not venv.is_current(project)
 
 
@@ -57,7 +57,11 @@ def test_text_moved_between_files_is_a_change(project: Project) -> None:
 def test_a_supported_environment_is_kept_unless_another_python_is_named(
     found: tuple[int, int] | None, named: tuple[int, int] | None, create: bool
 ) -> None:
-    assert venv.must_be_created(found, named) is create
+    assert venv.must_be_created(found, named, complete=True) is create
+
+
+def test_an_environment_whose_installation_was_interrupted_is_made_anew() -> None:
+    assert venv.must_be_created((3, 11), None, complete=False)
 
 
 def test_an_interpreter_that_does_not_run_has_no_version(tmp_path: Path) -> None:

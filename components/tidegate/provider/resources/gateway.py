@@ -1,5 +1,7 @@
 """`Gateway`: the embedded platform's Envoy."""
 
+import asyncio
+
 from pydantic import Field
 
 from tidegate.local.gateway import GatewayError, GatewayRecord
@@ -108,7 +110,7 @@ class GatewayHandler(ResourceHandler[GatewayInputs, GatewayOutputs]):
         try:
             await self._stack.gateway.stop(operation.sleep, operation.status)
             await self._stack.stop_strays(operation.sleep)
-            self._stack.supervisor.shut_down()
+            await asyncio.to_thread(self._stack.supervisor.shut_down)
         except (SupervisionError, SlotError) as error:
             raise ProviderError(str(error)) from error
 

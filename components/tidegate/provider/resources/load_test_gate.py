@@ -5,10 +5,11 @@ from typing import Any, Literal
 
 from pydantic import Field
 
+from tidegate.gate.locking import default_lock_path
 from tidegate.gate.profile import parse_profile
 from tidegate.gate.request import GateRequest
 from tidegate.gate.verdict import Outcome, Verdict
-from tidegate.local.gate_runs import LEASE_SECONDS, GateRun, GateRunError, machine_lock
+from tidegate.local.gate_runs import LEASE_SECONDS, GateRun, GateRunError
 from tidegate.local.stack import LocalStack
 from tidegate.local.supervision import SupervisionError
 from tidegate.provider.errors import CancelledOperation, ProviderError
@@ -123,7 +124,7 @@ class LoadTestGateHandler(ResourceHandler[LoadTestGateInputs, LoadTestGateOutput
         if run is not None and verdict is None and gates.is_running(inputs.revision):
             operation.info(f"the gate of {inputs.revision} is already running; following it")
         elif run is None or _may_run_again(run, verdict, inputs.retry):
-            run = gates.submit(self._request(inputs))
+            run = await gates.submit(self._request(inputs))
             verdict = None
         if verdict is None:
             verdict = await self._follow(operation, run, inputs.revision)
@@ -159,7 +160,7 @@ class LoadTestGateHandler(ResourceHandler[LoadTestGateInputs, LoadTestGateOutput
                 str(repository / name): digest for name, digest in release.repository.files.items()
             },
             evidence_dir=str(self._stack.folder.evidence),
-            lock_path=str(machine_lock()),
+            lock_path=str(default_lock_path()),
             lease_seconds=LEASE_SECONDS,
             retry_reason=inputs.retry,
         )

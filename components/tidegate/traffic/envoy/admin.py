@@ -63,8 +63,14 @@ class EnvoyAdmin:
         return {each["name"] for each in response.json().get("cluster_statuses", [])}
 
     async def active_requests(self, revision: str) -> int:
-        names = "|".join(name.replace(".", "_") for name in cluster_names(revision))
+        names = "|".join(cluster_names(revision))
         counters = await self.counters(rf"^cluster\.({names})\.upstream_rq_active$")
+        return sum(counters.values())
+
+    async def completed_requests(self, revision: str) -> int:
+        """Requests that the revision has answered since Envoy started, over every protocol."""
+        names = "|".join(cluster_names(revision))
+        counters = await self.counters(rf"^cluster\.({names})\.upstream_rq_completed$")
         return sum(counters.values())
 
     async def drain_listeners(self) -> None:

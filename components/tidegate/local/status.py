@@ -1,0 +1,114 @@
+"""What a stack of the embedded platform is doing, asked of the running parts."""
+
+import asyncio
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Literal
+
+from tidegate.gate.verdict import Outcome
+from tidegate.local.gate_runs import GateRuns
+from tidegate.local.slots import SlotRecord
+from tidegate.local.stack import LocalStack
+from tidegate.traffic.envoy.admin import EnvoyAdmin
+from tidegate.traffic.envoy.clusters import cluster_names
+from tidegate.traffic.router import RouterError
+from tidegate.traffic.routes import ServiceRoutes
+
+RATE_WINDOW_SECONDS = 1.0
+
+Role = Literal["live", "standby", "not routed"]
+
+
+@dataclass(frozen=True)
+class RevisionStatus:
+    """One slot. `requests_per_second` is what the gateway sent to it in the last second."""
+
+    service: str
+    revision: str
+    release: str
+    role: Role
+    weight: int
+    healthy: bool
+    requests_per_second: float
+    gated: bool
+    verdict: str
+
+
+@dataclass(frozen=True)
+class StackStatus:
+    """A whole stack. `gateway` is None when the stack has none."""
+
+    gateway: str | None
+    gateway_serving: bool
+    revisions: Sequence[RevisionStatus]
+
+
+async def stack_status(stack: LocalStack) -> StackStatus:
+    """Ask Envoy, supervisor and the gates' records. Takes a second, to measure rates."""
+    record = stack.gateway.record()
+    serving = await stack.gateway.is_serving()
+    slots = stack.slots.records()
+    healthy, rates = await _observe(stack.gateway.admin(), slots) if serving else (set(), {})
+    routes = {each.service: each for each in stack.gateway.discovery.services()}
+    revisions = [
+        RevisionStatus(
+            service=slot.service,
+            revision=slot.revision,
+            release=slot.release,
+            role=_role(routes.get(slot.service), slot.revision),
+            weight=_weight(routes.get(slot.service), slot.revision),
+            healthy=set(cluster_names(slot.revision)) <= healthy,
+            requests_per_second=rates.get(slot.revision, 0.0),
+            gated=stack.gates.passing(slot.revision) is not None,
+            verdict=_verdict(stack.gates, slot.revision),
+        )
+        for slot in slots
+    ]
+    return StackStatus(
+        gateway=f"http://{record.address}" if record is not None else None,
+        gateway_serving=serving,
+        revisions=sorted(revisions, key=lambda each: (each.service, -each.weight, each.revision)),
+    )
+
+
+async def _observe(
+    admin: EnvoyAdmin, slots: Sequence[SlotRecord]
+) -> tuple[set[str], dict[str, float]]:
+    try:
+        before = await _totals(admin, slots)
+        await asyncio.sleep(RATE_WINDOW_SECONDS)
+        after = await _totals(admin, slots)
+        healthy = await admin.healthy_clusters()
+    except RouterError:
+        return set(), {}
+    rates = {
+        revision: (after[revision] - before[revision]) / RATE_WINDOW_SECONDS for revision in after
+    }
+    return healthy, rates
+
+
+async def _totals(admin: EnvoyAdmin, slots: Sequence[SlotRecord]) -> dict[str, int]:
+    return {each.revision: await admin.completed_requests(each.revision) for each in slots}
+
+
+def _role(routes: ServiceRoutes | None, revision: str) -> Role:
+    if routes is None or not routes.references(revision):
+        return "not routed"
+    return "live" if routes.weights[revision] > 0 else "standby"
+
+
+def _weight(routes: ServiceRoutes | None, revision: str) -> int:
+    return routes.weights.get(revision, 0) if routes is not None else 0
+
+
+def _verdict(gates: GateRuns, revision: str) -> str:
+    """Word of the last verdict with its time, or why there is none."""
+    if gates.is_running(revision):
+        return "gate running"
+    run = gates.latest(revision)
+    verdict = run.verdict if run is not None else None
+    if verdict is None:
+        return "never judged here"
+    ended = f" at {verdict.ended_at}" if verdict.ended_at else ""
+    words = verdict.outcome.value if verdict.outcome is Outcome.PASS else verdict.summary
+    return f"{words}{ended}"

@@ -39,10 +39,15 @@ def holder_pid(port: int) -> int | None:
     return None
 
 
-def find_free(count: int, taken: Collection[int]) -> list[int]:
-    """`count` free ports that are not in `taken`. Raises `NoFreePortError`."""
+def find_free(count: int, taken: Collection[int], offset: int) -> list[int]:
+    """`count` free ports that are not in `taken`. Raises `NoFreePortError`.
+
+    The search begins `offset` ports into the range: stacks that begin at different places do not
+    reach for the same port in the same moment.
+    """
     free: list[int] = []
-    for port in SERVER_PORTS:
+    begin = offset % len(SERVER_PORTS)
+    for port in (*SERVER_PORTS[begin:], *SERVER_PORTS[:begin]):
         if port not in taken and is_free(port):
             free.append(port)
             if len(free) == count:

@@ -161,7 +161,7 @@ class Slots:
             for port in (each.http_port, each.grpc_port, each.metrics_port)
         }
         try:
-            http, grpc, metrics = ports.find_free(3, taken)
+            http, grpc, metrics = ports.find_free(3, taken, int(self._folder.key, 16))
         except ports.NoFreePortError as error:
             raise SlotError(str(error)) from error
         record = SlotRecord(

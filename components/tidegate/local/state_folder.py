@@ -2,9 +2,10 @@
 
 import hashlib
 import os
-import tempfile
 from dataclasses import dataclass
 from pathlib import Path
+
+SOCKET_PATH_BYTES = 100  # sun_path holds 108, and supervisor appends a suffix while it binds
 
 
 @dataclass(frozen=True)
@@ -54,17 +55,12 @@ class StateFolder:
 
     @property
     def socket(self) -> Path:
-        """Supervisor's socket: in the runtime folder, because socket paths end at 107 bytes."""
-        return runtime_folder() / f"{self.key}.sock"
+        """Supervisor's socket; in a short folder when its path would exceed the kernel's limit."""
+        path = self.supervisor / "supervisor.sock"
+        if len(str(path).encode()) <= SOCKET_PATH_BYTES:
+            return path
+        return Path("/tmp") / f"tidegate-{os.getuid()}" / f"{self.key}.sock"  # noqa: S108
 
     def shared_memory_prefix(self, revision: str = "") -> str:
         """Start of the names of one revision's shared memory files, or of all of the stack's."""
         return f"tidegate-{self.key}-" + (f"{revision}-" if revision else "")
-
-
-def runtime_folder() -> Path:
-    """This user's folder for sockets and locks, shared by all stacks of the machine."""
-    base = os.environ.get("XDG_RUNTIME_DIR") or tempfile.gettempdir()
-    folder = Path(base) / f"tidegate-{os.getuid()}"
-    folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-    return folder

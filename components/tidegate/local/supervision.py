@@ -79,6 +79,7 @@ class Supervisor:
             if self.is_running():
                 return
             self._write_daemon_configuration()
+            self._folder.socket.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
             self._folder.socket.unlink(missing_ok=True)
             started = subprocess.run(
                 [sys.executable, "-m", "supervisor.supervisord", "-c", str(self._configuration)],

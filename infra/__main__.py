@@ -3,11 +3,11 @@
 from pathlib import Path
 
 import pulumi
+
 from declarations import ServiceDeclaration, declare
 from settings import Settings, SettingsError, load_settings
-
+from tidegate.local import PLATFORM as LOCAL
 from tidegate.local.platform import LocalPlatform, LocalPlatformArgs
-from tidegate.local.slots import PLATFORM as LOCAL
 from tidegate.serving import InferenceService, InferenceServiceArgs, Platform
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -24,9 +24,7 @@ def main() -> None:
     platform = local_platform(settings, declarations, stack, stack_file)
     pulumi.export("gateway", platform.address.apply(lambda address: f"http://{address}"))
     pulumi.export("grpc", platform.address)
-    pulumi.export(
-        "services", {each.name: service_outputs(each, platform) for each in declarations}
-    )
+    pulumi.export("services", {each.name: service_outputs(each, platform) for each in declarations})
 
 
 def local_platform(

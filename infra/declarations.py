@@ -1,17 +1,24 @@
 """From settings to what is declared: revisions and load profiles, all problems at once."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TypeVar
+from typing import ParamSpec, TypeVar
 
-from settings import ServiceSettings, Settings, SettingsError, profile_path, settings_key
-
+from settings import (
+    GateSettings,
+    ServiceSettings,
+    Settings,
+    SettingsError,
+    profile_path,
+    settings_key,
+)
 from tidegate.gate.profile import Profile, load_profile, override_profile
 from tidegate.spec.errors import SpecError
 from tidegate.spec.release import load_release
-from tidegate.spec.revision import Revision
+from tidegate.spec.revision import Probes, Revision
 
+P = ParamSpec("P")
 T = TypeVar("T")
 
 
@@ -30,47 +37,64 @@ def declare(
     settings: Settings, root: Path, platform: str, stack_file: str
 ) -> list[ServiceDeclaration]:
     """Read releases and profiles of all services. Raises SettingsError with every finding."""
-    findings: list[str] = []
+    findings = _Findings(stack_file)
+    declarations = [
+        _declare(name, service, root, platform, findings)
+        for name, service in sorted(settings.services.items())
+    ]
+    if findings.sentences:
+        raise SettingsError(findings.sentences)
+    return [each for each in declarations if each is not None]
 
-    def attempt(work: Callable[[], T], *key: str) -> T | None:
+
+class _Findings:
+    """Collects what is wrong, each with file and key, so that all of it is reported at once."""
+
+    def __init__(self, stack_file: str) -> None:
+        self._stack_file = stack_file
+        self.sentences: list[str] = []
+
+    def add(self, key: Sequence[str], text: str) -> None:
+        self.sentences.append(f"{self._stack_file}: {settings_key('services', *key)}: {text}")
+
+    def attempt(
+        self, key: Sequence[str], work: Callable[P, T], *args: P.args, **kwargs: P.kwargs
+    ) -> T | None:
+        """Result of `work`, or None after noting why it cannot be done."""
         try:
-            return work()
+            return work(*args, **kwargs)
         except SpecError as error:
-            findings.append(f"{stack_file}: {settings_key('services', *key)}: {error}")
+            self.add(key, str(error))
             return None
 
-    declarations = []
-    for name, service in sorted(settings.services.items()):
-        live = attempt(
-            lambda: _revision(root, name, service.release, service, platform), name, "release"
+
+def _declare(
+    name: str, service: ServiceSettings, root: Path, platform: str, findings: _Findings
+) -> ServiceDeclaration | None:
+    probes = service.probes
+    live = findings.attempt(
+        (name, "release"), _revision, root, name, service.release, probes, platform
+    )
+    standby = None
+    if service.standby is not None:
+        standby = findings.attempt(
+            (name, "standby"), _revision, root, name, service.standby, probes, platform
         )
-        standby = None
-        if service.standby is not None:
-            text = service.standby
-            standby = attempt(
-                lambda: _revision(root, name, text, service, platform), name, "standby"
+        if service.standby == service.release:
+            findings.add(
+                (name, "standby"),
+                f"'{service.standby}' cannot work: it is the release that takes the traffic. "
+                "Instead: write another release, or remove the key.",
             )
-            if service.standby == service.release:
-                findings.append(
-                    f"{stack_file}: {settings_key('services', name, 'standby')}: "
-                    f"'{service.standby}' cannot work: it is the release that takes the traffic. "
-                    "Instead: write another release, or remove the key."
-                )
-        profile = attempt(lambda: _profile(root, service), name, "gate")
-        if live is not None and profile is not None:
-            declarations.append(
-                ServiceDeclaration(
-                    name=name, settings=service, live=live, standby=standby, profile=profile
-                )
-            )
-    if findings:
-        raise SettingsError(findings)
-    return declarations
+    profile = findings.attempt((name, "gate"), _profile, root, service.gate)
+    if live is None or profile is None:
+        return None
+    return ServiceDeclaration(
+        name=name, settings=service, live=live, standby=standby, profile=profile
+    )
 
 
-def _revision(
-    root: Path, service: str, text: str, settings: ServiceSettings, platform: str
-) -> Revision:
+def _revision(root: Path, service: str, text: str, probes: Probes, platform: str) -> Revision:
     name, separator, release = text.partition("@")
     if not separator or name != service or not release:
         raise SpecError(
@@ -79,14 +103,13 @@ def _revision(
     revision = Revision(
         platform=platform,
         release=load_release(root / "serving", service, release),
-        probes=settings.probes,
+        probes=probes,
     )
     _ = revision.id  # raises when the name is too long
     return revision
 
 
-def _profile(root: Path, service: ServiceSettings) -> Profile:
-    gate = service.gate
+def _profile(root: Path, gate: GateSettings) -> Profile:
     path = profile_path(root, gate.profile)
     if not path.exists():
         known = sorted(each.stem for each in path.parent.glob("*.yaml"))

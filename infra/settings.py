@@ -4,9 +4,9 @@ import difflib
 import json
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 from pydantic.alias_generators import to_camel
 
 from tidegate.spec.revision import Probes
@@ -33,6 +33,12 @@ class GatewaySettings(SettingsModel):
 
     port: int | None = Field(default=None, ge=1, le=65535)
     admin_port: int | None = Field(default=None, ge=1, le=65535)
+
+    @model_validator(mode="after")
+    def _ports_differ(self) -> Self:
+        if self.port is not None and self.port == self.admin_port:
+            raise ValueError("write two different ports")
+        return self
 
 
 class LocalSettings(SettingsModel):

@@ -70,7 +70,7 @@ def predict_command(
         golden = load_golden(serving_root / release.golden.path, release.model)
         if example >= golden.count:
             _fail(f"--example: {example} is too large; the golden set has {golden.count} rows.")
-        answer = predict(f"http://{record.address}", release.model, golden, example)
+        answer = predict(record.address, release.model, golden, example)
     except (SpecError, PredictionError) as error:
         _fail(str(error))
     _print_prediction(answer, release.model.inputs[0].maximum)

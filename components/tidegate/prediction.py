@@ -1,12 +1,15 @@
 """One real request through the gateway, with an example of the live release's golden set."""
 
+import json
 from dataclasses import dataclass
+from http import HTTPStatus
 from typing import Any
 
-import httpx
 import numpy as np
 from numpy.typing import NDArray
 
+from tidegate import loopback
+from tidegate.loopback import NoAnswerError
 from tidegate.spec.golden import GoldenData
 from tidegate.spec.signature import ModelSignature
 from tidegate.traffic.routes import REVISION_HEADER
@@ -34,12 +37,12 @@ class Prediction:
 def predict(
     gateway: str, signature: ModelSignature, golden: GoldenData, example: int
 ) -> Prediction:
-    """Ask the gateway (a URL) for one golden example, KServe v2 JSON.
+    """Ask the gateway (host:port) for one golden example, KServe v2 JSON.
 
     Raises PredictionError.
     """
     inputs = {name: values[example : example + 1] for name, values in golden.inputs.items()}
-    url = f"{gateway}/v2/models/{signature.name}/infer"
+    path = f"/v2/models/{signature.name}/infer"
     body = {
         "inputs": [
             {
@@ -52,19 +55,19 @@ def predict(
         ]
     }
     try:
-        response = httpx.post(url, json=body, timeout=TIMEOUT_SECONDS, trust_env=False)
-    except httpx.HTTPError as error:
-        raise PredictionError(f"{url} does not answer: {error}") from error
-    if response.status_code != httpx.codes.OK:
-        raise PredictionError(f"{url} answers {response.status_code}: {response.text}")
+        answer = loopback.request("POST", gateway, path, TIMEOUT_SECONDS, json.dumps(body))
+    except NoAnswerError as error:
+        raise PredictionError(str(error)) from error
+    if answer.status != HTTPStatus.OK:
+        raise PredictionError(f"{gateway}{path} answers {answer.status}: {answer.text}")
     names = (REVISION_HEADER, "x-request-id", "x-envoy-upstream-service-time")
     return Prediction(
         inputs=inputs,
-        outputs={each["name"]: each["data"] for each in response.json()["outputs"]},
+        outputs={each["name"]: each["data"] for each in json.loads(answer.text)["outputs"]},
         expected={name: values[example] for name, values in golden.outputs.items()},
         truth=golden.truth[example],
-        headers={name: response.headers.get(name, "") for name in names},
-        url=url,
+        headers={name: answer.headers.get(name, "") for name in names},
+        url=f"http://{gateway}{path}",
     )
 
 

@@ -12,6 +12,9 @@ from importlib import metadata
 from pathlib import Path
 
 import numpy as np
+from sklearn.metrics import accuracy_score, log_loss
+from sklearn.pipeline import Pipeline
+
 from digits_classifier import (
     PIXEL_MAXIMUM,
     RECIPES,
@@ -24,9 +27,6 @@ from digits_classifier import (
     split,
     train,
 )
-from sklearn.metrics import accuracy_score, log_loss
-from sklearn.pipeline import Pipeline
-
 from tidegate.spec.digests import digest_bytes, digest_file
 from tidegate.spec.errors import SpecError
 from tidegate.spec.golden import GoldenData, save_golden

@@ -4,13 +4,17 @@ Everything named here is safe to import anywhere. `run` lives in `tidegate.gate.
 Locust and thereby patches the process; use `python -m tidegate.gate.runner` from other programs.
 """
 
-from tidegate.gate.attempts import Attempt, attempts_of, record_attempt
-from tidegate.gate.judging import judge
-from tidegate.gate.profile import Profile, load_profile, override_profile
-from tidegate.gate.request import GateRequest
-from tidegate.gate.samples import Samples
-from tidegate.gate.validity import Context
-from tidegate.gate.verdict import Outcome, Verdict
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from tidegate.gate.attempts import Attempt, attempts_of, record_attempt
+    from tidegate.gate.judging import judge
+    from tidegate.gate.profile import Profile, load_profile, override_profile
+    from tidegate.gate.request import GateRequest
+    from tidegate.gate.samples import Samples
+    from tidegate.gate.validity import Context
+    from tidegate.gate.verdict import Outcome, Verdict
 
 __all__ = [
     "Attempt",
@@ -26,3 +30,25 @@ __all__ = [
     "override_profile",
     "record_attempt",
 ]
+
+_MODULES = {
+    "Attempt": "attempts",
+    "Context": "validity",
+    "GateRequest": "request",
+    "Outcome": "verdict",
+    "Profile": "profile",
+    "Samples": "samples",
+    "Verdict": "verdict",
+    "attempts_of": "attempts",
+    "judge": "judging",
+    "load_profile": "profile",
+    "override_profile": "profile",
+    "record_attempt": "attempts",
+}
+
+
+def __getattr__(name: str) -> Any:
+    """Load a name on first use: the provider needs requests and verdicts, not the statistics."""
+    if name not in _MODULES:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    return getattr(import_module(f"{__name__}.{_MODULES[name]}"), name)

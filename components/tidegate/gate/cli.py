@@ -54,24 +54,26 @@ def run(
     try:
         if (out / "request.json").exists():
             raise SpecError("out", str(out), "it holds another run", "a new folder")
-        request = GateRequest(
-            environment="command-line",
-            service=model,
-            revision=f"{model}-{model_version}",
-            release=model_version,
-            http_target=_host_and_port(target),
-            grpc_target=grpc_target,
-            metrics_target=metrics_target,
-            signature=infer_signature(golden, model, model_version),
-            golden_path=str(golden.resolve()),
-            golden_sha256=digest_file(golden),
-            tolerance=Tolerance(absolute=absolute_tolerance, relative=relative_tolerance),
-            profile=load_profile(profile),
-            subject_digests={"golden": digest_file(golden)},
-            evidence_dir=str((out / "evidence").resolve()),
-            lock_path=str(default_lock_path()),
-        )
-    except (ValueError, OSError) as error:
+        digest = digest_file(golden)
+        content = {
+            "environment": "command-line",
+            "service": model,
+            "revision": f"{model}-{model_version}",
+            "release": model_version,
+            "http_target": _host_and_port(target),
+            "grpc_target": grpc_target,
+            "metrics_target": metrics_target,
+            "signature": infer_signature(golden, model, model_version),
+            "golden_path": str(golden.resolve()),
+            "golden_sha256": digest,
+            "tolerance": Tolerance(absolute=absolute_tolerance, relative=relative_tolerance),
+            "profile": load_profile(profile),
+            "subject_digests": {"golden": digest},
+            "evidence_dir": str((out / "evidence").resolve()),
+            "lock_path": str(default_lock_path()),
+        }
+        request = GateRequest.parse(content, "request")
+    except (SpecError, OSError) as error:
         _refuse(console, error)
     out.mkdir(parents=True, exist_ok=True)
     request.write(out / "request.json")

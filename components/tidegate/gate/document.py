@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Self
 
-from pydantic import ValidationError
+from pydantic import ConfigDict, ValidationError
 
 from tidegate.spec.digests import canonical_json, digest_bytes
 from tidegate.spec.errors import SpecError
@@ -14,6 +14,8 @@ from tidegate.spec.signature import SpecModel
 
 class Document(SpecModel):
     """A frozen record that is written as JSON with camelCase keys."""
+
+    model_config = ConfigDict(allow_inf_nan=False)
 
     def to_json(self) -> str:
         return self.model_dump_json(by_alias=True, indent=2) + "\n"

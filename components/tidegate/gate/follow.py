@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from tidegate.gate.journal import read_events
+from tidegate.gate.runner import EXIT_ERROR
 
 _POLL_SECONDS = 0.2
 
@@ -35,7 +36,9 @@ def run_in_child(run_dir: Path, on_event: Callable[[dict[str, Any]], None]) -> i
         for event in events:
             on_event(event)
         if ended:
-            return runner.returncode
+            # A verdict's code without a verdict is a runner that broke down.
+            decided = (run_dir / "verdict.json").exists()
+            return runner.returncode if decided or runner.returncode > 3 else EXIT_ERROR
         try:
             time.sleep(_POLL_SECONDS)
         except KeyboardInterrupt:

@@ -12,6 +12,8 @@ class Journal:
 
     def __init__(self, path: Path) -> None:
         self._stream = path.open("a", encoding="utf-8", buffering=1)
+        if not _ends_whole(path):
+            self._stream.write("\n")
 
     def write(self, event: str, message: str, **details: object) -> None:
         """`details` are further keys, already in camelCase."""
@@ -25,7 +27,8 @@ class Journal:
 def read_events(path: Path, offset: int = 0) -> tuple[list[dict[str, Any]], int]:
     """Events from byte `offset` on, and the offset to go on from.
 
-    A line that is still being written is left for the next call; a missing file has no events.
+    A line that is still being written is left for the next call, one that a killed runner has left
+    torn is skipped; a missing file has no events.
     """
     try:
         with path.open("rb") as stream:
@@ -34,4 +37,18 @@ def read_events(path: Path, offset: int = 0) -> tuple[list[dict[str, Any]], int]
     except FileNotFoundError:
         return [], offset
     whole = content[: content.rfind(b"\n") + 1]
-    return [json.loads(line) for line in whole.splitlines()], offset + len(whole)
+    events = [event for line in whole.splitlines() if (event := _parsed(line)) is not None]
+    return events, offset + len(whole)
+
+
+def _parsed(line: bytes) -> dict[str, Any] | None:
+    try:
+        event = json.loads(line)
+    except ValueError:
+        return None
+    return event if isinstance(event, dict) else None
+
+
+def _ends_whole(path: Path) -> bool:
+    content = path.read_bytes()
+    return not content or content.endswith(b"\n")

@@ -9,10 +9,11 @@ import numpy as np
 
 from tidegate.gate.answers import AnswerChecker
 from tidegate.gate.clock import utc_now
+from tidegate.gate.early_stop import hopeless
 from tidegate.gate.generator import AbandonedError, LoadPlan, LoadResult, generate
 from tidegate.gate.golden_check import check_golden
-from tidegate.gate.judging import judge, judged_rows
-from tidegate.gate.profile import Profile, needed_requests
+from tidegate.gate.judging import judge
+from tidegate.gate.profile import needed_requests
 from tidegate.gate.progress import OnProgress, Progress
 from tidegate.gate.protocols.base import WireProtocol
 from tidegate.gate.protocols.catalogue import protocols_for
@@ -20,16 +21,13 @@ from tidegate.gate.request import GateRequest, split_target
 from tidegate.gate.samples import ErrorKind, Samples
 from tidegate.gate.schedule import make_schedule
 from tidegate.gate.server_counters import counts_since, read_counts
-from tidegate.gate.statistics import attempt_confidence, share_bounds
+from tidegate.gate.statistics import attempt_confidence
 from tidegate.gate.validity import Context, Problem, ServerComparison
 from tidegate.gate.verdict import GoldenReport, ServerCounts, Subject, Verdict
 from tidegate.spec.digests import digest_file
 from tidegate.spec.golden import GoldenData, load_golden
 
 _CONNECT_SECONDS = 2.0
-EARLY_STOP_CONFIDENCE = 0.999
-EARLY_STOP_REQUESTS = 100
-EARLY_STOP_FACTOR = 5.0
 
 
 @dataclass(frozen=True)
@@ -74,28 +72,6 @@ def run(
         for protocol in protocols:
             protocol.close()
     return _judged(request, samples, context)
-
-
-def hopeless(samples: Samples, profile: Profile) -> str | None:
-    """Whether errors rule a PASS out by far, so that going on would only hurt.
-
-    True when, after at least 100 judged requests, the error rate lies above five times its limit
-    at 99.9% confidence. Only requests due before the first unanswered one count: whatever answers
-    fastest must not decide alone.
-    """
-    judged = samples.where(judged_rows(samples, profile))
-    waiting = np.flatnonzero(judged.kind == ErrorKind.UNFINISHED)
-    settled = judged.where(slice(0, int(waiting[0]) if waiting.size else None))
-    if len(settled) < EARLY_STOP_REQUESTS:
-        return None
-    bounds = share_bounds(~settled.ok, settled.intended, EARLY_STOP_CONFIDENCE)
-    limit = EARLY_STOP_FACTOR * profile.max_error_rate
-    if bounds.lower <= limit:
-        return None
-    return (
-        f"{bounds.misses} of the first {bounds.requests} judged requests failed; the error rate "
-        f"is above {limit:.2%} at {EARLY_STOP_CONFIDENCE:.1%} confidence"
-    )
 
 
 def _refusal(request: GateRequest, confidence: float, attempt: int) -> Problem | None:

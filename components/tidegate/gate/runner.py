@@ -9,6 +9,7 @@ import os
 import signal
 import sys
 import time
+import traceback
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -76,8 +77,10 @@ def main(arguments: list[str]) -> int:
                 journal.write("error", str(error))
                 return EXIT_ERROR
             except Exception as error:
+                # Python's own exit code for a traceback, 1, would read as FAIL.
+                traceback.print_exc()
                 journal.write("error", f"internal error: {type(error).__name__}: {error}")
-                raise
+                return EXIT_ERROR
             finally:
                 journal.close()
     except Timeout:

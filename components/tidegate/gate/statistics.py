@@ -9,7 +9,7 @@ import math
 from dataclasses import dataclass
 
 import numpy as np
-from scipy.stats import beta
+from scipy.special import betaincinv
 
 from tidegate.gate.samples import BoolArray, FloatArray
 
@@ -37,14 +37,14 @@ def upper_bound(misses: float, requests: float, confidence: float) -> float:
     """One-sided Clopper-Pearson upper bound, BetaInv(c; X+1, N-X); real X and N are allowed."""
     if requests - misses <= 0:
         return 1.0
-    return float(beta.ppf(confidence, misses + 1.0, requests - misses))
+    return float(betaincinv(misses + 1.0, requests - misses, confidence))
 
 
 def lower_bound(misses: float, requests: float, confidence: float) -> float:
     """One-sided Clopper-Pearson lower bound, BetaInv(1-c; X, N-X+1)."""
     if misses <= 0:
         return 0.0
-    return float(beta.ppf(1.0 - confidence, misses, requests - misses + 1.0))
+    return float(betaincinv(misses, requests - misses + 1.0, 1.0 - confidence))
 
 
 def share_bounds(missed: BoolArray, intended: FloatArray, confidence: float) -> ShareBounds:

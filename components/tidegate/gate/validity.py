@@ -9,9 +9,9 @@ from tidegate.gate.samples import ErrorKind, Samples
 from tidegate.gate.verdict import GoldenReport, ServerCounts, Subject
 
 LAG_SHARE_OF_SLO = 0.05
-LAG_FLOOR_SECONDS = 0.010
-"""A few scheduler slices on a busy machine; lag is part of the judged latency, so up to here it
-can only make a release look slower, never faster."""
+LAG_FLOOR_SECONDS = 0.020
+"""A few scheduler slices on a busy machine. Lag is part of the judged latency, so below this it
+only makes a release look slower; above it the schedule that was asked for is not what was sent."""
 CPU_LIMIT = 0.85
 """Of one core: above it the generator itself queues."""
 

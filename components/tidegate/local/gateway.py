@@ -101,10 +101,14 @@ class Gateway:
         Raises GatewayError naming the process that holds a port, SupervisionError.
         """
         before = self.record()
+        if port is None:
+            port = self._choose(before.port if before else None, PREFERRED_PORT, admin_port)
+        if admin_port is None:
+            chosen_before = before.admin_port if before else None
+            admin_port = self._choose(chosen_before, PREFERRED_ADMIN_PORT, port)
         record = GatewayRecord(
-            port=port or self._choose(before.port if before else None, PREFERRED_PORT),
-            admin_port=admin_port
-            or self._choose(before.admin_port if before else None, PREFERRED_ADMIN_PORT),
+            port=port,
+            admin_port=admin_port,
             revisions=revisions,
             services=services,
         )
@@ -141,11 +145,12 @@ class Gateway:
     def _record_path(self) -> Path:
         return self._folder.gateway / "gateway.json"
 
-    def _choose(self, before: int | None, preferred: int) -> int:
-        if before is not None and self.foreign_holder(before) is None:
+    def _choose(self, before: int | None, preferred: int, other: int | None) -> int:
+        """A port that is not `other`, the gateway's second one."""
+        if before not in {None, other} and self.foreign_holder(before) is None:
             return before
         for port in range(preferred, preferred + PORT_SEARCH):
-            if ports.is_free(port):
+            if port != other and ports.is_free(port):
                 return port
         raise GatewayError(
             f"no free port between {preferred} and {preferred + PORT_SEARCH - 1}; "

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pulumi
 
-from tidegate.local.slots import PLATFORM
+from tidegate.local import PLATFORM
 from tidegate.resources import Gateway, TidegateProvider, TritonServer
 from tidegate.serving.platform import Slot
 from tidegate.spec.errors import SpecError

@@ -7,6 +7,7 @@ from contextlib import closing
 import psutil
 
 LOOPBACK = "127.0.0.1"
+ADDRESSES_WITH_LOOPBACK = frozenset({LOOPBACK, "0.0.0.0", "::"})  # noqa: S104  # compared only
 SERVER_PORTS = range(18000, 19000)
 """Below Linux's default ephemeral range (32768 and up), so that no client takes one by chance."""
 
@@ -34,7 +35,9 @@ def holder_pid(port: int) -> int | None:
     """Process id of the listener, None when there is none or it is not ours to see."""
     for connection in psutil.net_connections(kind="tcp"):
         address = connection.laddr
-        if connection.status == psutil.CONN_LISTEN and address and address.port == port:
+        if connection.status != psutil.CONN_LISTEN or not address:
+            continue
+        if address.port == port and address.ip in ADDRESSES_WITH_LOOPBACK:
             return connection.pid
     return None
 

@@ -6,24 +6,26 @@ import time
 from collections.abc import Awaitable, Callable
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
+from http import HTTPStatus
 from pathlib import Path
 from typing import Any
 
-import httpx
-
+from tidegate import loopback
 from tidegate.files import read_json, write_json
-from tidegate.local import ports, triton
+from tidegate.local import PLATFORM, ports, triton
 from tidegate.local.state_folder import StateFolder
 from tidegate.local.supervision import Program, Supervisor
+from tidegate.loopback import NoAnswerError
 from tidegate.spec.release import Release
 from tidegate.traffic.envoy.admin import EnvoyAdmin
 from tidegate.traffic.envoy.clusters import UpstreamServer, cluster_names
 from tidegate.traffic.envoy.discovery import DiscoveryFiles
 from tidegate.traffic.router import RouterError
+from tidegate.traffic.routes import ServiceRoutes
 
 POLL_SECONDS = 0.1
 GATEWAY_HEALTH_SECONDS = 20.0
-PLATFORM = "local"
+READY_TIMEOUT_SECONDS = 2.0
 
 Sleep = Callable[[float], Awaitable[None]]
 Report = Callable[[str], None]
@@ -118,7 +120,8 @@ class Slots:
     async def deploy(self, request: SlotRequest, sleep: Sleep, report: Report) -> SlotRecord:
         """Start the revision's server, or adopt it, and wait until the gateway finds it healthy.
 
-        Raises SlotError (nothing is left), SlotNotReadyError (kept), SpecError (files differ).
+        Raises SlotError (nothing is left, unless the revision takes traffic), SlotNotReadyError
+        (kept), SpecError (files differ).
         """
         record = self._write_record(request)
         try:
@@ -133,23 +136,29 @@ class Slots:
         except SlotNotReadyError:
             raise
         except Exception:
-            await asyncio.to_thread(self._clean_up, request.revision)
+            if self._traffic_of(request.revision) is None:
+                await asyncio.to_thread(self._clean_up, request.revision)
             raise
         return record
 
     async def remove(self, revision: str, sleep: Sleep) -> None:
         """Leave the gateway, then stop the server. Raises SlotError while traffic goes to it."""
-        for service in self._discovery.services():
-            if service.weights.get(revision, 0) > 0:
-                raise SlotError(
-                    f"{revision} takes {service.weights[revision]}% of the traffic of "
-                    f"{service.service}; it cannot be removed before the traffic has moved"
-                )
+        service = self._traffic_of(revision)
+        if service is not None:
+            raise SlotError(
+                f"{revision} takes {service.weights[revision]}% of the traffic of "
+                f"{service.service}; it cannot be removed before the traffic has moved"
+            )
         self._discovery.remove_server(revision)
         await self._wait_until_forgotten(revision, sleep)
         await asyncio.to_thread(self._clean_up, revision)
 
     # -- steps --------------------------------------------------------------------------------
+
+    def _traffic_of(self, revision: str) -> ServiceRoutes | None:
+        """The service whose traffic the revision takes, None when it takes none."""
+        services = self._discovery.services()
+        return next((each for each in services if each.weights.get(revision, 0) > 0), None)
 
     def _write_record(self, request: SlotRequest) -> SlotRecord:
         existing = self.record(request.revision)
@@ -302,12 +311,11 @@ class Slots:
 
 async def _is_ready(record: SlotRecord) -> bool:
     try:
-        async with httpx.AsyncClient(timeout=2, trust_env=False) as client:
-            for path in record.ready_paths:
-                response = await client.get(f"http://{record.http_target}{path}")
-                if response.status_code != 200:
-                    return False
-    except httpx.HTTPError:
+        for path in record.ready_paths:
+            answer = await loopback.get(record.http_target, path, READY_TIMEOUT_SECONDS)
+            if answer.status != HTTPStatus.OK:
+                return False
+    except NoAnswerError:
         return False
     return True
 

@@ -195,6 +195,7 @@ class Supervisor:
         self._folder.logs.mkdir(parents=True, exist_ok=True)
         programs = self._folder.supervisor / "programs"
         programs.mkdir(parents=True, exist_ok=True)
+        # The include is relative to this file: supervisor would split a path at its spaces.
         text = f"""[unix_http_server]
 file={_escape(str(self._folder.socket))}
 chmod=0600
@@ -211,7 +212,7 @@ strip_ansi=true
 supervisor.rpcinterface_factory = supervisor.rpcinterface:make_main_rpcinterface
 
 [include]
-files = {_escape(str(programs))}/*.conf
+files = programs/*.conf
 """
         write_atomically(self._configuration, text)
 

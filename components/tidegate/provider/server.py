@@ -5,8 +5,8 @@ values in a preview, gives `diff` no old inputs and puts a traceback into every 
 """
 
 import asyncio
+import contextlib
 import json
-import logging
 import traceback
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from importlib.metadata import version
@@ -23,13 +23,21 @@ from tidegate.provider.errors import PartialFailure, ProviderError
 from tidegate.provider.handler import CheckFailure, Operation, ResourceHandler
 from tidegate.provider.schema import PACKAGE, package_schema, token
 from tidegate.provider.validation import explain
-from tidegate.provider.values import UNKNOWN, Properties, contains_unknown, decode, encode
+from tidegate.provider.values import (
+    UNKNOWN,
+    Properties,
+    contains_unknown,
+    decode,
+    encode,
+    redact,
+)
 
 Handler = ResourceHandler[Any, Any]
 ConfigurationT = TypeVar("ConfigurationT", bound=BaseModel)
 ResponseT = TypeVar("ResponseT")
 MakeHandlers = Callable[[Any], Sequence[Handler]]
 ServicerContext = grpc.aio.ServicerContext[Any, Any]
+NO_PROPERTIES = Properties({})
 
 
 class Provider(ResourceProviderServicer):
@@ -102,9 +110,8 @@ class Provider(ResourceProviderServicer):
         news = decode(request.news)
         failures, inputs = explain(handler.inputs_model, news, news.secret_names)
         if inputs is not None and self._configured:
-            failures = await self._guarded(
-                context, lambda: handler.check(inputs), news.secret_names
-            )
+            found = await self._guarded(context, lambda: handler.check(inputs), news)
+            failures = [CheckFailure(each.property, redact(each.reason, news)) for each in found]
         return _check_response(request.news, failures)
 
     async def Diff(self, request: Any, context: ServicerContext) -> Any:
@@ -117,16 +124,17 @@ class Provider(ResourceProviderServicer):
                 if contains_unknown(news.get(name)) or news.get(name) != old_inputs.get(name)
             ]
             return _diff_response(changed, ())
-        outputs = handler.outputs_model.model_validate(decode(request.olds))
+        olds = decode(request.olds)
         diff = await self._guarded(
             context,
             lambda: handler.diff(
                 request.id,
-                outputs,
+                handler.outputs_model.model_validate(olds),
                 _model_or_none(handler.inputs_model, old_inputs),
                 handler.inputs_model.model_validate(news),
             ),
-            news.secret_names,
+            news,
+            olds,
         )
         return _diff_response(diff.changed, diff.replace)
 
@@ -135,11 +143,11 @@ class Provider(ResourceProviderServicer):
         properties = decode(request.properties)
         if request.preview:
             return provider_pb2.CreateResponse(properties=_preview(handler, properties, {}))
-        inputs = handler.inputs_model.model_validate(properties)
         created = await self._guarded(
             context,
-            lambda: handler.create(self._operation(request.urn), inputs),
-            properties.secret_names,
+            lambda: handler.create(
+                self._operation(request.urn), handler.inputs_model.model_validate(properties)
+            ),
             properties,
         )
         return provider_pb2.CreateResponse(
@@ -150,9 +158,7 @@ class Provider(ResourceProviderServicer):
         handler = self._handler(request.type)
         properties = decode(request.inputs)
         inputs = _model_or_none(handler.inputs_model, properties)
-        outputs = await self._guarded(
-            context, lambda: handler.read(request.id, inputs), properties.secret_names
-        )
+        outputs = await self._guarded(context, lambda: handler.read(request.id, inputs), properties)
         if outputs is None:
             return provider_pb2.ReadResponse()
         return provider_pb2.ReadResponse(
@@ -166,7 +172,6 @@ class Provider(ResourceProviderServicer):
         news, olds = decode(request.news), decode(request.olds)
         if request.preview:
             return provider_pb2.UpdateResponse(properties=_preview(handler, news, olds))
-        inputs = handler.inputs_model.model_validate(news)
         outputs = await self._guarded(
             context,
             lambda: handler.update(
@@ -174,10 +179,10 @@ class Provider(ResourceProviderServicer):
                 request.id,
                 handler.outputs_model.model_validate(olds),
                 _model_or_none(handler.inputs_model, decode(request.old_inputs)),
-                inputs,
+                handler.inputs_model.model_validate(news),
             ),
-            news.secret_names,
             news,
+            olds,
         )
         return provider_pb2.UpdateResponse(properties=_state(news, outputs.to_properties()))
 
@@ -191,7 +196,7 @@ class Provider(ResourceProviderServicer):
                 request.id,
                 handler.outputs_model.model_validate(olds),
             ),
-            olds.secret_names,
+            olds,
         )
         return empty_pb2.Empty()
 
@@ -225,39 +230,49 @@ class Provider(ResourceProviderServicer):
         )
 
     async def _log(self, request: engine_pb2.LogRequest) -> None:
-        try:
+        # A lost line must not fail the operation that reported it.
+        with contextlib.suppress(grpc.aio.AioRpcError):
             await cast("Awaitable[Any]", self._engine.Log(request))
-        except grpc.aio.AioRpcError as error:
-            # A lost progress line must not fail the operation that reported it.
-            logging.getLogger(__name__).debug("progress line lost: %s", error.details())
 
     async def _guarded(
         self,
         context: ServicerContext,
         work: Callable[[], Awaitable[ResponseT]],
-        secret_names: frozenset[str],
-        properties: Mapping[str, Any] | None = None,
+        properties: Properties,
+        olds: Properties = NO_PROPERTIES,
     ) -> ResponseT:
-        """Run a handler; turn its errors into statuses that the engine shows as sentences."""
+        """Run a handler; turn its errors into statuses that the engine shows as sentences.
+
+        No secret of `properties` or `olds` stays in them.
+        """
+
+        def plain(text: str) -> str:
+            return redact(text, properties, olds)
+
         try:
             return await work()
         except PartialFailure as failure:
             await self._flush_logs()
-            state = _state(Properties(properties or {}, secret_names), failure.outputs)
-            await _abort_with_partial_state(context, failure, state)
+            state = _state(properties, failure.outputs)
+            reasons = [plain(each) for each in failure.reasons]
+            await _abort_with_partial_state(context, failure.resource_id, state, reasons)
         except ProviderError as error:
             await self._flush_logs()
-            await context.abort(grpc.StatusCode.FAILED_PRECONDITION, str(error))
+            await context.abort(grpc.StatusCode.FAILED_PRECONDITION, plain(str(error)))
         except ValidationError as error:
             # Never with the values: one of them may be a secret.
             text = json.dumps(error.errors(include_input=False, include_url=False), default=str)
-            await context.abort(grpc.StatusCode.INVALID_ARGUMENT, f"state not understood: {text}")
+            await context.abort(
+                grpc.StatusCode.INVALID_ARGUMENT, plain(f"state not understood: {text}")
+            )
         except Exception as error:  # the last line of defence of a server: report and go on
-            logging.getLogger(__name__).error("%s", traceback.format_exc())
+            # Not to stderr: the engine shows whatever a plugin writes there.
+            where = plain(traceback.format_exc())
+            await self._log(engine_pb2.LogRequest(severity=engine_pb2.DEBUG, message=where))
             await context.abort(
                 grpc.StatusCode.INTERNAL,
-                f"unexpected {type(error).__name__}: {error} (a defect in the tidegate provider; "
-                "`pulumi up --logtostderr -v=3` shows where)",
+                plain(f"unexpected {type(error).__name__}: {error}")
+                + " (a defect in the tidegate provider; `pulumi up --debug` shows where)",
             )
         raise AssertionError("abort does not return")
 
@@ -335,19 +350,18 @@ def _preview(handler: Handler, inputs: Properties, olds: Mapping[str, Any]) -> A
 
 
 async def _abort_with_partial_state(
-    context: ServicerContext, failure: PartialFailure, state: Any
+    context: ServicerContext, resource_id: str, state: Any, reasons: Sequence[str]
 ) -> None:
+    message = "; ".join(reasons)
     detail = any_pb2.Any()
     detail.Pack(
-        provider_pb2.ErrorResourceInitFailed(
-            id=failure.resource_id, properties=state, reasons=failure.reasons
-        )
+        provider_pb2.ErrorResourceInitFailed(id=resource_id, properties=state, reasons=reasons)
     )
     status = status_pb2.Status(
-        code=grpc.StatusCode.UNKNOWN.value[0], message=str(failure), details=[detail]
+        code=grpc.StatusCode.UNKNOWN.value[0], message=message, details=[detail]
     )
     await context.abort(
         grpc.StatusCode.UNKNOWN,
-        str(failure),
+        message,
         trailing_metadata=(("grpc-status-details-bin", status.SerializeToString()),),
     )

@@ -6,7 +6,7 @@ from typing import Any, TypeVar
 from pydantic import BaseModel, ValidationError
 
 from tidegate.provider.handler import CheckFailure
-from tidegate.provider.values import Unknown, contains_unknown
+from tidegate.provider.values import REDACTED, Unknown, contains_unknown
 
 ModelT = TypeVar("ModelT", bound=BaseModel)
 
@@ -44,5 +44,7 @@ def _reason(error: Any, secret_names: Set[str]) -> str:
         return "is required; add it"
     if error["type"] == "extra_forbidden":
         return "is not a property of this resource; remove it or correct its name"
-    value = "[secret]" if location and location[0] in secret_names else repr(error["input"])
+    if not location:  # about several properties at once; their values may be secrets
+        return str(error["msg"])
+    value = REDACTED if location[0] in secret_names else repr(error["input"])
     return f"{error['msg']}, but it is {value}"

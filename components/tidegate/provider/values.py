@@ -4,7 +4,7 @@ Sentinels are defined by the Pulumi resource provider protocol: unknown values i
 fixed string, secrets are objects with a signature key.
 """
 
-from collections.abc import Mapping, Set
+from collections.abc import Iterator, Mapping, Set
 from typing import Any, Final
 
 from google.protobuf import json_format, struct_pb2
@@ -12,6 +12,7 @@ from google.protobuf import json_format, struct_pb2
 UNKNOWN_SENTINEL: Final = "04da6b54-80e4-46f7-96ec-b56ff0331ba9"
 SIGNATURE_KEY: Final = "4dabf18193072939515e22adb298388d"
 SECRET_SIGNATURE: Final = "1b47061264138c4ac30d75fd1eb44270"  # noqa: S105  # a marker, no secret
+REDACTED: Final = "[secret]"
 
 
 class Unknown:
@@ -63,6 +64,31 @@ def contains_unknown(value: Any) -> bool:
     if isinstance(value, list | tuple):
         return any(contains_unknown(item) for item in value)
     return False
+
+
+def redact(text: str, *sources: Properties) -> str:
+    """The text with every secret of `sources` taken out."""
+    secrets = {
+        secret
+        for properties in sources
+        for name in properties.secret_names
+        for secret in _texts(properties[name])
+    }
+    # The longest first: one secret may be a part of another.
+    for secret in sorted(secrets, key=len, reverse=True):
+        text = text.replace(secret, REDACTED)
+    return text
+
+
+def _texts(value: Any) -> Iterator[str]:
+    if isinstance(value, str) and value:
+        yield value
+    elif isinstance(value, dict):
+        for item in value.values():
+            yield from _texts(item)
+    elif isinstance(value, list):
+        for item in value:
+            yield from _texts(item)
 
 
 def _holds_secret(value: Any) -> bool:

@@ -1,10 +1,12 @@
 """What a model takes and gives: tensors of the KServe v2 protocol."""
 
-from typing import Literal, Self
+from typing import TYPE_CHECKING, Literal, Self
 
-import numpy as np
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 from pydantic.alias_generators import to_camel
+
+if TYPE_CHECKING:
+    import numpy as np
 
 # The fixed-size datatypes of the KServe v2 protocol and their numpy names.
 _NUMPY_NAMES = {
@@ -59,7 +61,10 @@ class TensorSpec(SpecModel):
     maximum: float | None = None
 
     @property
-    def dtype(self) -> np.dtype[np.generic]:
+    def dtype(self) -> "np.dtype[np.generic]":
+        """Loads numpy on first use: a program that only declares a platform does not need it."""
+        import numpy as np
+
         return np.dtype(_NUMPY_NAMES[self.datatype])
 
     @model_validator(mode="after")

@@ -15,13 +15,13 @@ SUBJECT_DIGEST = "sha256:" + "a" * 64
 
 
 def make_profile(**changes: Any) -> Profile:
-    """About four seconds at 100/s; the wide SLO keeps a busy machine from deciding."""
+    """About two seconds at 100/s; the wide SLO keeps a busy machine from deciding."""
     fields: dict[str, Any] = {
         "name": "test",
         "description": "a short one",
         "rate_per_second": 100,
-        "duration_seconds": 3,
-        "warm_up_seconds": 0.5,
+        "duration_seconds": 2,
+        "warm_up_seconds": 0.3,
         "deadline_seconds": 3,
         "slos": {"p95": 1000},
         "max_error_rate": 0.05,

@@ -5,8 +5,8 @@ import asyncio
 from pydantic import Field
 
 from tidegate.local.gateway import GatewayError, GatewayRecord
-from tidegate.local.stack import LocalStack
 from tidegate.local.slots import SlotError
+from tidegate.local.stack import LocalStack
 from tidegate.local.supervision import SupervisionError
 from tidegate.provider.errors import ProviderError
 from tidegate.provider.handler import (

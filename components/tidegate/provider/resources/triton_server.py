@@ -105,7 +105,8 @@ def _load(inputs: TritonServerInputs) -> Release:
         raise SpecError(
             f"{inputs.service}@{inputs.release}",
             release.digest,
-            f"the manifest changed while it was being deployed; declared is {inputs.release_digest}",
+            "the manifest changed while it was being deployed; declared is "
+            f"{inputs.release_digest}",
             "run `pulumi up` again",
         )
     return release

@@ -1,10 +1,13 @@
 """Envoy's admin interface: what the data plane itself says."""
 
-from collections.abc import Sequence
+import json
+from collections.abc import Awaitable, Callable, Sequence
+from http import HTTPStatus
 from typing import Any
+from urllib.parse import urlencode
 
-import httpx
-
+from tidegate import loopback
+from tidegate.loopback import Answer, NoAnswerError
 from tidegate.traffic.envoy.bootstrap import ROUTE_CONFIGURATION, STAT_PREFIX
 from tidegate.traffic.envoy.clusters import cluster_names
 from tidegate.traffic.router import RouterError
@@ -16,7 +19,7 @@ class EnvoyAdmin:
     """Client of one Envoy. Every method raises `RouterError` when Envoy does not answer."""
 
     def __init__(self, port: int) -> None:
-        self._base = f"http://127.0.0.1:{port}"
+        self._address = f"127.0.0.1:{port}"
 
     async def is_live(self) -> bool:
         """Whether Envoy runs and has its first configuration."""
@@ -30,14 +33,14 @@ class EnvoyAdmin:
         response = await self._get("/stats", filter=pattern, format="json")
         return {
             each["name"]: int(each["value"])
-            for each in response.json().get("stats", [])
+            for each in json.loads(response.text).get("stats", [])
             if "value" in each
         }
 
     async def routes_version(self) -> str | None:
         """Version of the route configuration in force."""
         response = await self._get("/config_dump", resource="dynamic_route_configs")
-        for each in response.json().get("configs", []):
+        for each in json.loads(response.text).get("configs", []):
             if each.get("route_config", {}).get("name") == ROUTE_CONFIGURATION:
                 return str(each.get("version_info", ""))
         return None
@@ -52,7 +55,7 @@ class EnvoyAdmin:
         """Names of clusters that exist and have a healthy host."""
         response = await self._get("/clusters", format="json")
         healthy = set()
-        for cluster in response.json().get("cluster_statuses", []):
+        for cluster in json.loads(response.text).get("cluster_statuses", []):
             hosts = cluster.get("host_statuses", [])
             if any(_is_healthy(host.get("health_status", {})) for host in hosts):
                 healthy.add(cluster["name"])
@@ -60,7 +63,7 @@ class EnvoyAdmin:
 
     async def cluster_names(self) -> set[str]:
         response = await self._get("/clusters", format="json")
-        return {each["name"] for each in response.json().get("cluster_statuses", [])}
+        return {each["name"] for each in json.loads(response.text).get("cluster_statuses", [])}
 
     async def active_requests(self, revision: str) -> int:
         names = "|".join(cluster_names(revision))
@@ -81,23 +84,25 @@ class EnvoyAdmin:
         counters = await self.counters(rf"^http\.{STAT_PREFIX}\.downstream_rq_active$")
         return sum(counters.values())
 
-    async def _get(self, path: str, **query: str) -> httpx.Response:
-        return await self._request("GET", path, query)
+    async def _get(self, path: str, **query: str) -> Answer:
+        target = f"{path}?{urlencode(query)}" if query else path
+        return self._checked(path, await self._ask(loopback.get, target))
 
-    async def _post(self, path: str) -> httpx.Response:
-        return await self._request("POST", path, {})
+    async def _post(self, path: str) -> Answer:
+        return self._checked(path, await self._ask(loopback.post, path))
 
-    async def _request(self, method: str, path: str, query: dict[str, str]) -> httpx.Response:
+    async def _ask(
+        self, send: Callable[[str, str, float], Awaitable[Answer]], target: str
+    ) -> Answer:
         try:
-            async with httpx.AsyncClient(timeout=TIMEOUT_SECONDS, trust_env=False) as client:
-                response = await client.request(method, self._base + path, params=query)
-        except httpx.HTTPError as error:
-            raise RouterError(
-                f"Envoy's admin interface {self._base} does not answer: {error!r}"
-            ) from error
-        if response.is_error and path != "/ready":
-            raise RouterError(f"Envoy answers {response.status_code} to {path}: {response.text}")
-        return response
+            return await send(self._address, target, TIMEOUT_SECONDS)
+        except NoAnswerError as error:
+            raise RouterError(f"Envoy's admin interface: {error}") from error
+
+    def _checked(self, path: str, answer: Answer) -> Answer:
+        if answer.status >= HTTPStatus.BAD_REQUEST and path != "/ready":
+            raise RouterError(f"Envoy answers {answer.status} to {path}: {answer.text}")
+        return answer
 
 
 def _is_healthy(status: dict[str, Any]) -> bool:

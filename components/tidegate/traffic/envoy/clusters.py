@@ -3,6 +3,8 @@
 from dataclasses import dataclass
 from typing import Any
 
+from tidegate.traffic.envoy.durations import duration
+
 HTTP_SUFFIX = "-http"
 GRPC_SUFFIX = "-grpc"
 
@@ -58,7 +60,7 @@ def _cluster(
     health_check: dict[str, Any],
     protocol: dict[str, Any],
 ) -> dict[str, Any]:
-    interval = f"{server.health_interval_seconds:g}s"
+    interval = duration(server.health_interval_seconds)
     return {
         "@type": "type.googleapis.com/envoy.config.cluster.v3.Cluster",
         "name": name,

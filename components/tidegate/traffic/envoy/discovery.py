@@ -48,17 +48,14 @@ class DiscoveryFiles:
         with self._changing():
             self._record("clusters", revision).unlink(missing_ok=True)
 
-    def put_service(self, routes: ServiceRoutes) -> str:
-        """Record and render; returns the version that Envoy must report."""
+    def put_service(self, routes: ServiceRoutes) -> None:
         with self._changing():
             data = {**asdict(routes), "weights": dict(routes.weights)}
             write_json(self._record("routes", routes.service), data)
-        return self.routes_version()
 
-    def remove_service(self, service: str) -> str:
+    def remove_service(self, service: str) -> None:
         with self._changing():
             self._record("routes", service).unlink(missing_ok=True)
-        return self.routes_version()
 
     # -- files --------------------------------------------------------------------------------
 

@@ -6,6 +6,7 @@ from typing import Any
 
 from tidegate.traffic.envoy.bootstrap import ROUTE_CONFIGURATION
 from tidegate.traffic.envoy.clusters import grpc_cluster_name, http_cluster_name
+from tidegate.traffic.envoy.durations import duration
 from tidegate.traffic.routes import REVISION_HEADER, SERVICE_HEADER, ServiceRoutes
 
 HEALTH_PATH = "/healthz"
@@ -56,7 +57,7 @@ def _http_routes(service: ServiceRoutes) -> list[dict[str, Any]]:
         {
             "match": {"path_separated_prefix": f"/v2/models/{model}"},
             "route": _weighted(
-                service, http_cluster_name, timeout=f"{service.request_timeout_seconds:g}s"
+                service, http_cluster_name, timeout=duration(service.request_timeout_seconds)
             ),
         }
         for model in service.models

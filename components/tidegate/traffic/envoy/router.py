@@ -33,9 +33,9 @@ class EnvoyFileRouter:
             (each for each in self._files.services() if each.service == routes.service), None
         )
         rejected_before = await self._admin.rejected_updates()
-        version = self._files.put_service(routes)
+        self._files.put_service(routes)
         try:
-            await self._confirm(version, rejected_before)
+            await self._confirm(rejected_before)
         except RouterError:
             if previous is None:
                 self._files.remove_service(routes.service)
@@ -45,7 +45,8 @@ class EnvoyFileRouter:
 
     async def withdraw(self, service: str) -> None:
         rejected_before = await self._admin.rejected_updates()
-        await self._confirm(self._files.remove_service(service), rejected_before)
+        self._files.remove_service(service)
+        await self._confirm(rejected_before)
 
     async def is_healthy(self, revision: str) -> bool:
         return set(cluster_names(revision)) <= await self._admin.healthy_clusters()
@@ -53,9 +54,14 @@ class EnvoyFileRouter:
     async def active_requests(self, revision: str) -> int:
         return await self._admin.active_requests(revision)
 
-    async def _confirm(self, version: str, rejected_before: int) -> None:
+    async def _confirm(self, rejected_before: int) -> None:
+        """Wait until Envoy serves what is recorded.
+
+        That is this change, and perhaps a later one of another service, whose version Envoy may
+        take without ever reporting ours.
+        """
         deadline = time.monotonic() + CONFIRMATION_SECONDS
-        while await self._admin.routes_version() != version:
+        while await self._admin.routes_version() != self._files.routes_version():
             if await self._admin.rejected_updates() > rejected_before:
                 raise RouterError(
                     "Envoy refused the new routes and serves the previous ones; "

@@ -1,0 +1,51 @@
+"""Stacks for the engine tests: one that many tests share, and new ones where a test needs it."""
+
+from collections.abc import Callable, Iterator
+from itertools import count
+from pathlib import Path
+
+import pytest
+
+from tests.engine.harness.load import BackgroundLoad
+from tests.engine.harness.project import Project
+
+
+@pytest.fixture(scope="session")
+def make_project(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Callable[[], Project]]:
+    """Makes projects that are taken down at the end, each in a folder of its own."""
+    made: list[Project] = []
+
+    def make() -> Project:
+        project = Project(tmp_path_factory.mktemp("stack") / "p")
+        made.append(project)
+        return project
+
+    yield make
+    for project in made:
+        project.remove()
+
+
+@pytest.fixture(scope="session")
+def shared(make_project: Callable[[], Project]) -> Project:
+    """The stack that tests share. Each declares what it needs and calls `settle`."""
+    return make_project()
+
+
+@pytest.fixture
+def project(shared: Project) -> Project:
+    """The shared stack with digits@1 live and nothing beside it."""
+    shared.declare_digits("1")
+    shared.settle()
+    return shared
+
+
+@pytest.fixture
+def load_on(tmp_path: Path) -> Callable[[Project], BackgroundLoad]:
+    """Makes constant loads on a project's gateway."""
+    numbers = count()
+
+    def make(project: Project) -> BackgroundLoad:
+        result = tmp_path / f"load-{next(numbers)}.json"
+        return BackgroundLoad(project.gateway, project.serving_root, result)
+
+    return make

@@ -1,0 +1,257 @@
+"""A copy of the project with a stack of its own, driven through the real pulumi."""
+
+import json
+import shutil
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from tests.engine.harness.command import Command, Run
+from tests.engine.harness.inference import InferenceClient
+from tests.engine.harness.processes import kill_all
+from tests.engine.harness.releases import SERVICE, publish_variant
+from tests.engine.harness.toolchain_environment import REPOSITORY, VENV, pulumi_environment
+from tests.engine.harness.waiting import wait_for
+from tidegate.gate.attempts import Attempt, attempts_path
+from tidegate.gate.journal import read_events
+from tidegate.local.stack import LocalStack
+from tidegate.local.state_folder import StateFolder
+from tidegate.spec.release import load_release
+from tidegate.spec.revision import Probes, Revision
+
+STACK = "test"
+COPIED = ("Pulumi.yaml", "infra", "stacks", "serving", "loadtests")
+UNDECIDED = "Nothing was decided: the next `pulumi up` runs the gate again."
+UNDECIDED_RETRIES = 3
+
+# The shipped profiles' code path in about five seconds. 300 requests are enough for both limits
+# in a third attempt as well; the SLO leaves room for a machine with other work.
+FAST_PROFILE: Mapping[str, Any] = {
+    "name": "test",
+    "description": "A few seconds on the same code path as the shipped profiles.",
+    "arrival": "constant",
+    "ratePerSecond": 100,
+    "durationSeconds": 3,
+    "warmUpSeconds": 0.5,
+    "deadlineSeconds": 1.5,
+    "slos": {"p95": 400},
+    "maxErrorRate": 0.03,
+    "confidence": 0.95,
+    "seed": 20261122,
+    "maxRequests": 2000,
+}
+
+
+class Project:
+    """One project folder, one file backend, one stack named `test`."""
+
+    def __init__(self, root: Path) -> None:
+        self.root = root
+        self._log_count = 0
+        self._release_count = 0
+        self._settled: str | None = None
+        root.mkdir(parents=True, exist_ok=True)
+        ignored = shutil.ignore_patterns("__pycache__", "*.pyc")
+        for name in COPIED:
+            source = REPOSITORY / name
+            if source.is_dir():
+                shutil.copytree(source, root / name, ignore=ignored)
+            else:
+                shutil.copyfile(source, root / name)
+        (root / ".venv").symlink_to(VENV)
+        (root / "logs").mkdir()
+        self.environment = pulumi_environment(root / "pulumi-home", root / "backend")
+        self.write_profile(FAST_PROFILE)
+        self.declare({})
+        self.pulumi("stack", "init", STACK)
+
+    # -- what is declared ---------------------------------------------------------------------
+
+    @property
+    def stack_file(self) -> Path:
+        return self.root / "stacks" / f"Pulumi.{STACK}.yaml"
+
+    @property
+    def serving_root(self) -> Path:
+        return self.root / "serving"
+
+    def write_profile(self, profile: Mapping[str, Any]) -> None:
+        path = self.root / "loadtests" / "profiles" / f"{profile['name']}.yaml"
+        path.write_text(yaml.safe_dump(dict(profile)), encoding="utf-8")
+
+    def declare(
+        self, services: Mapping[str, Any], platform: Mapping[str, Any] | None = None
+    ) -> None:
+        """Write the stack file. Keys of our own settings are written as users write them."""
+        shipped = yaml.safe_load((REPOSITORY / "stacks" / "Pulumi.local.yaml").read_text())
+        shipped["config"] = {
+            "pulumi:disable-default-providers": ["tidegate"],
+            "tidegate:platform": {"local": {}} if platform is None else dict(platform),
+            "tidegate:services": dict(services),
+        }
+        self.stack_file.write_text(yaml.safe_dump(shipped, sort_keys=False), encoding="utf-8")
+
+    def declare_digits(self, release: str, standby: str | None = None, **settings: Any) -> None:
+        """Declare the digits service by release names: "1" is digits@1; under the fast profile."""
+        service: dict[str, Any] = {"release": f"{SERVICE}@{release}", "gate": {"profile": "test"}}
+        if standby is not None:
+            service["standby"] = f"{SERVICE}@{standby}"
+        self.declare({SERVICE: {**service, **settings}})
+
+    def new_release(self, mutate: Callable[[str], str] | None = None) -> str:
+        """Publish a release under a number of its own, like digits@1 but for `mutate`."""
+        self._release_count += 1
+        name = str(100 + self._release_count)
+        publish_variant(self.serving_root, name, mutate=mutate)
+        return name
+
+    def revision(self, release: str, **probes: float) -> str:
+        """Id of the revision that a release becomes here."""
+        loaded = load_release(self.serving_root, SERVICE, release)
+        return Revision(platform="local", release=loaded, probes=Probes(**probes)).id
+
+    # -- pulumi -------------------------------------------------------------------------------
+
+    def start(self, *arguments: str) -> Command:
+        """Start pulumi on the stack and return at once."""
+        self._settled = None
+        self._log_count += 1
+        log = self.root / "logs" / f"{self._log_count:03d}-{arguments[0]}.log"
+        return Command(
+            (*arguments, "--non-interactive", "--color", "never"), self.root, self.environment, log
+        )
+
+    def pulumi(self, *arguments: str) -> Run:
+        """Run pulumi to its end. Raises AssertionError with the output when it fails."""
+        run = self.start(*arguments).wait()
+        assert run.succeeded, run.output
+        return run
+
+    def start_up(self, *, continue_on_error: bool = False) -> Command:
+        extra = ["--continue-on-error"] if continue_on_error else []
+        return self.start("up", "--yes", "--skip-preview", "--stack", STACK, *extra)
+
+    def up(self, *, expect_failure: bool = False, continue_on_error: bool = False) -> Run:
+        """`pulumi up`. A gate that decided nothing is asked again, as its message says.
+
+        Raises AssertionError with the output when the outcome is not the expected one.
+        """
+        declared = self.stack_file.read_text(encoding="utf-8")
+        for _ in range(UNDECIDED_RETRIES):
+            run = self.start_up(continue_on_error=continue_on_error).wait()
+            if UNDECIDED not in run.output:
+                break
+        assert run.succeeded is not expect_failure, run.output
+        assert "Traceback" not in run.output, run.output
+        self._settled = declared if run.succeeded else None
+        return run
+
+    def settle(self) -> None:
+        """`up`, unless exactly this was declared and reached by the last command."""
+        if self._settled != self.stack_file.read_text(encoding="utf-8"):
+            self.up()
+
+    def preview(self, *, expect_failure: bool = False) -> Run:
+        settled = self._settled
+        run = self.start("preview", "--diff", "--stack", STACK).wait()
+        self._settled = settled
+        assert run.succeeded is not expect_failure, run.output
+        return run
+
+    def refresh(self) -> Run:
+        return self.pulumi("refresh", "--yes", "--skip-preview", "--stack", STACK)
+
+    def cancel(self) -> Run:
+        """Remove the lock of an engine that was killed."""
+        return self.pulumi("cancel", "--yes", "--stack", STACK)
+
+    def destroy(self) -> Run:
+        return self.pulumi("destroy", "--yes", "--skip-preview", "--stack", STACK)
+
+    def stack_rm(self) -> Run:
+        return self.pulumi("stack", "rm", "--yes", "--preserve-config", "--stack", STACK)
+
+    def outputs(self) -> dict[str, Any]:
+        settled = self._settled
+        text = self.pulumi("stack", "output", "--json", "--stack", STACK).output
+        self._settled = settled
+        outputs: dict[str, Any] = json.loads(text[text.index("{") :])
+        return outputs
+
+    def resources(self) -> list[dict[str, Any]]:
+        """What the engine has recorded: type, urn, id, inputs and outputs of each resource."""
+        settled = self._settled
+        text = self.pulumi("stack", "export", "--stack", STACK).output
+        self._settled = settled
+        deployment = json.loads(text[text.index("{") :])["deployment"]
+        return list(deployment.get("resources") or [])
+
+    # -- what really runs ---------------------------------------------------------------------
+
+    @property
+    def state_folder(self) -> Path:
+        return self.root / ".tidegate" / STACK
+
+    @property
+    def local(self) -> LocalStack:
+        return LocalStack(StateFolder(self.state_folder))
+
+    @property
+    def gateway(self) -> str:
+        """host:port for users."""
+        record = self.local.gateway.record()
+        assert record is not None, "there is no gateway"
+        return record.address
+
+    def pid(self, program: str) -> int:
+        """Process id of a server: "gateway", or a revision."""
+        state = self.local.supervisor.state(program)
+        assert state is not None and state.pid, f"{program} does not run"
+        return state.pid
+
+    def servers(self) -> set[str]:
+        """Revisions whose server runs."""
+        states = self.local.supervisor.states()
+        return {name for name, state in states.items() if state.is_up} - {"gateway"}
+
+    def weights(self) -> dict[str, int]:
+        """Routes of the digits service as Envoy's file has them: revision to percentage."""
+        services = self.local.gateway.discovery.services()
+        return dict(next((s.weights for s in services if s.service == SERVICE), {}))
+
+    def client(self, release: str = "1") -> InferenceClient:
+        loaded = load_release(self.serving_root, SERVICE, release)
+        return InferenceClient(self.gateway, self.serving_root, loaded)
+
+    def attempts(self) -> list[Attempt]:
+        """Every gate that ended with a verdict."""
+        path = attempts_path(self.state_folder / "evidence", STACK)
+        if not path.exists():
+            return []
+        lines = path.read_text(encoding="utf-8").splitlines()
+        return [Attempt.model_validate_json(line) for line in lines]
+
+    def wait_for_gate(self, revision: str, timeout: float = 60) -> None:
+        """Wait until the revision's gate sends load."""
+
+        def under_load() -> bool:
+            run = self.local.gates.latest(revision)
+            if run is None:
+                return False
+            events, _ = read_events(run.folder / "journal.jsonl", 0)
+            return any(each["event"] == "progress" and each.get("sent") for each in events)
+
+        wait_for(f"load of the gate of {revision}", under_load, timeout)
+
+    # -- the end ------------------------------------------------------------------------------
+
+    def remove(self) -> list[str]:
+        """Take everything down, whatever state it is in; returns what had to be killed."""
+        run = self.start("destroy", "--yes", "--skip-preview", "--stack", STACK).wait()
+        if not run.succeeded:
+            self.start("cancel", "--yes", "--stack", STACK).wait()
+            self.start("destroy", "--yes", "--skip-preview", "--stack", STACK).wait()
+        self.local.supervisor.shut_down()
+        return kill_all(self.root)

@@ -1,0 +1,93 @@
+"""What differs from the declaration although nobody ran `pulumi up`."""
+
+import json
+import os
+import signal
+from collections.abc import Callable
+
+import psutil
+import pytest
+
+from tests.engine.harness.project import Project
+from tests.engine.harness.waiting import wait_for
+
+pytestmark = pytest.mark.engine
+
+
+def edit_routes(project: Project) -> None:
+    path = project.local.gateway.discovery.routes_file
+    routes = json.loads(path.read_text(encoding="utf-8"))
+    routes["version_info"] = "by hand"
+    routes["resources"][0]["virtual_hosts"][0]["routes"] = []
+    partial = path.with_suffix(".edited")
+    partial.write_text(json.dumps(routes), encoding="utf-8")
+    partial.rename(path)
+
+
+def delete_routes(project: Project) -> None:
+    project.local.gateway.discovery.routes_file.unlink()
+
+
+def stop_gateway(project: Project) -> None:
+    project.local.supervisor.stop("gateway")
+
+
+def stop_server(project: Project) -> None:
+    project.local.supervisor.stop(project.revision("1"))
+
+
+def kill_everything(project: Project) -> None:
+    """As after a reboot: supervisor is gone, and its programs with it."""
+    daemon = psutil.Process(int((project.state_folder / "supervisor/supervisord.pid").read_text()))
+    programs = daemon.children(recursive=True)
+    daemon.kill()
+    psutil.wait_procs([daemon, *programs], timeout=20)
+
+
+@pytest.mark.parametrize(
+    ("damage", "shown"),
+    [
+        (edit_routes, "TrafficSwitch"),
+        (delete_routes, "TrafficSwitch"),
+        (stop_gateway, "Gateway"),
+        (stop_server, "TritonServer"),
+        (kill_everything, "Gateway"),
+    ],
+)
+def test_damage_is_shown_by_preview_and_mended_by_up(
+    project: Project, damage: Callable[[Project], None], shown: str
+) -> None:
+    attempts = len(project.attempts())
+    damage(project)
+    preview = project.preview()
+    assert preview.changes
+    assert f"tidegate:index:{shown}" in preview.output
+    project.up()
+    assert not project.preview().changes
+    client = project.client()
+    reply = client.binary(client.example())
+    assert reply.status == "200"
+    assert reply.headers["x-tidegate-revision"] == project.revision("1")
+    assert len(project.attempts()) == attempts
+
+
+@pytest.mark.parametrize("program", ["gateway", "live server"])
+def test_killed_server_is_back_by_itself_and_up_changes_nothing(
+    project: Project, program: str
+) -> None:
+    name = "gateway" if program == "gateway" else project.revision("1")
+    killed = project.pid(name)
+    os.kill(killed, signal.SIGKILL)
+    client = project.client()
+
+    def answers() -> bool:
+        reply = client.grpc(client.example())
+        return reply.status == "OK" and project.pid(name) != killed
+
+    wait_for(f"a prediction after {program} was killed", answers, 30, 0.2)
+    assert not project.up().changes
+
+
+def test_refresh_of_a_healthy_stack_changes_nothing(project: Project) -> None:
+    assert not project.refresh().changes
+    assert not project.preview().changes

@@ -1,0 +1,49 @@
+"""Promotion and rollback while users keep asking."""
+
+import time
+from collections.abc import Callable
+from itertools import groupby
+
+import pytest
+
+from tests.engine.harness.load import BackgroundLoad
+from tests.engine.harness.project import Project
+from tidegate.gate.verdict import Outcome
+
+pytestmark = pytest.mark.engine
+
+SETTLED_SECONDS = 0.5
+
+
+def test_swap_is_gated_once_and_loses_no_request_in_either_direction(
+    project: Project, load_on: Callable[[Project], BackgroundLoad]
+) -> None:
+    name = project.new_release()
+    old, new = project.revision("1"), project.revision(name)
+    project.declare_digits("1", standby=name)
+    project.up()
+    before = len(project.attempts())
+
+    with load_on(project) as load:
+        project.declare_digits(name, standby="1")
+        promotion = project.up()
+        promoted_at = time.monotonic()
+        judged = project.attempts()[before:]
+        time.sleep(SETTLED_SECONDS)
+
+        project.declare_digits("1", standby=name)
+        rollback = project.up()
+        rolled_back_at = time.monotonic()
+        time.sleep(SETTLED_SECONDS)
+
+    assert [each.outcome for each in judged if each.revision == new][-1] is Outcome.PASS
+    assert len(project.attempts()) == before + len(judged)  # none for the rollback
+    assert rollback.seconds < promotion.seconds
+
+    report = load.report()
+    assert report.failures == []
+    assert report.rate_per_second >= 200
+    assert report.protocols == {"http", "grpc"}
+    assert [revision for revision, _ in groupby(report.revision_by_time())] == [old, new, old]
+    assert report.revisions_sent_between(promoted_at, promoted_at + SETTLED_SECONDS / 2) == {new}
+    assert report.revisions_sent_between(rolled_back_at, time.monotonic()) == {old}

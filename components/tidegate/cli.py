@@ -14,7 +14,7 @@ from tidegate.gate.cli import app as gate_app
 from tidegate.local.leftovers import leftovers
 from tidegate.local.stack import LocalStack
 from tidegate.local.state_folder import StateFolder
-from tidegate.local.status import RevisionStatus, StackStatus, stack_status
+from tidegate.local.status import StackStatus, stack_status
 from tidegate.prediction import Prediction, PredictionError, picture, predict
 from tidegate.spec.errors import SpecError
 from tidegate.spec.golden import load_golden
@@ -138,13 +138,11 @@ def _print_status(found: StackStatus, stack: str) -> None:
             f"{each.weight}%",
             "healthy" if each.healthy else "[bold red]unhealthy[/]",
             f"{each.requests_per_second:.0f}",
-            _gate_words(each),
+            each.gate if each.gate == "PASS" else f"[yellow]{each.gate}[/]",
         )
     console.print(table)
-
-
-def _gate_words(each: RevisionStatus) -> str:
-    return each.verdict if each.gated else f"[yellow]ungated[/]: {each.verdict}"
+    for each in found.revisions:
+        console.print(f"{each.revision}: {each.verdict}", style="dim", highlight=False)
 
 
 def _print_prediction(answer: Prediction, maximum: float | None) -> None:

@@ -57,7 +57,7 @@ SETTINGS = ServingSettings(instances=1, intra_op_threads=1, max_batch_size=0)
 
 
 def signature(release: str) -> ModelSignature:
-    # Not UINT8: Triton reads JSON numbers modulo the datatype's size, so 261 would pass as 5.
+    # Not UINT8: Triton reads JSON integers modulo the datatype's range, 261 would pass as 5.
     image = TensorSpec(
         name="image", datatype="INT32", shape=(-1, 8, 8), minimum=0, maximum=PIXEL_MAXIMUM
     )

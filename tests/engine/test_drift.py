@@ -33,6 +33,8 @@ def stop_gateway(project: Project) -> None:
 
 
 def stop_server(project: Project) -> None:
+    # Killed first: Triton waits for the gateway's open connections when it is asked to end.
+    os.kill(project.pid(project.revision("1")), signal.SIGKILL)
     project.local.supervisor.stop(project.revision("1"))
 
 

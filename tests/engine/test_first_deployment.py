@@ -79,7 +79,7 @@ def test_health_endpoint_tells_that_a_revision_is_live(stack: Project, path: str
     ("change", "words"),
     [
         ({"data": [17] * 64}, "17"),
-        ({"shape": [1, 4, 16]}, "[1, 4, 16]"),
+        ({"shape": [1, 4, 16]}, "got [1,4,16]"),
         ({"name": "picture"}, "picture"),
         ({"datatype": "FP64"}, "FP64"),
     ],

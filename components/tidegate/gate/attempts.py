@@ -69,5 +69,15 @@ def attempts_of(
 
 
 def next_attempt(earlier: Sequence[Attempt]) -> int:
-    """The number of the next try; tries that judged no load have spent nothing."""
-    return 1 + sum(attempt.judged_requests > 0 for attempt in earlier)
+    """The number of the next try in its series.
+
+    Tries that judged no load have spent nothing. A PASS ends a series: judging a revision again
+    that was removed and added is no try to get another answer, and begins with the whole budget.
+    """
+    number = 1
+    for attempt in earlier:
+        if attempt.outcome is Outcome.PASS:
+            number = 1
+        elif attempt.judged_requests > 0:
+            number += 1
+    return number

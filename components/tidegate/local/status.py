@@ -5,7 +5,6 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal
 
-from tidegate.gate.verdict import Outcome
 from tidegate.local.gate_runs import GateRuns
 from tidegate.local.slots import SlotRecord
 from tidegate.local.stack import LocalStack
@@ -21,7 +20,11 @@ Role = Literal["live", "standby", "not routed"]
 
 @dataclass(frozen=True)
 class RevisionStatus:
-    """One slot. `requests_per_second` is what the gateway sent to it in the last second."""
+    """One slot.
+
+    `requests_per_second` is what the gateway sent to it in the last second. `gate` is the last
+    verdict in a word, "ungated" or "running"; `verdict` says it in a sentence.
+    """
 
     service: str
     revision: str
@@ -30,7 +33,7 @@ class RevisionStatus:
     weight: int
     healthy: bool
     requests_per_second: float
-    gated: bool
+    gate: str
     verdict: str
 
 
@@ -50,6 +53,7 @@ async def stack_status(stack: LocalStack) -> StackStatus:
     slots = stack.slots.records()
     healthy, rates = await _observe(stack.gateway.admin(), slots) if serving else (set(), {})
     routes = {each.service: each for each in stack.gateway.discovery.services()}
+    gates = {slot.revision: _gate(stack.gates, slot.revision) for slot in slots}
     revisions = [
         RevisionStatus(
             service=slot.service,
@@ -59,8 +63,8 @@ async def stack_status(stack: LocalStack) -> StackStatus:
             weight=_weight(routes.get(slot.service), slot.revision),
             healthy=set(cluster_names(slot.revision)) <= healthy,
             requests_per_second=rates.get(slot.revision, 0.0),
-            gated=stack.gates.passing(slot.revision) is not None,
-            verdict=_verdict(stack.gates, slot.revision),
+            gate=gates[slot.revision][0],
+            verdict=gates[slot.revision][1],
         )
         for slot in slots
     ]
@@ -101,14 +105,12 @@ def _weight(routes: ServiceRoutes | None, revision: str) -> int:
     return routes.weights.get(revision, 0) if routes is not None else 0
 
 
-def _verdict(gates: GateRuns, revision: str) -> str:
-    """Word of the last verdict with its time, or why there is none."""
+def _gate(gates: GateRuns, revision: str) -> tuple[str, str]:
+    """The gate in a word, and its last verdict in a sentence."""
     if gates.is_running(revision):
-        return "gate running"
+        return "running", "its gate is running"
     run = gates.latest(revision)
     verdict = run.verdict if run is not None else None
     if verdict is None:
-        return "never judged here"
-    ended = f" at {verdict.ended_at}" if verdict.ended_at else ""
-    words = verdict.outcome.value if verdict.outcome is Outcome.PASS else verdict.summary
-    return f"{words}{ended}"
+        return "ungated", "never judged here; it cannot take traffic before its gate has passed"
+    return verdict.outcome.value, f"{verdict.summary} (judged {verdict.ended_at or 'here'})"

@@ -100,7 +100,7 @@ class Command:
             self._process.kill()
             self._process.wait()
             raise AssertionError(
-                f"pulumi {' '.join(self._arguments)} ran for more than {timeout:g} s:\n{self.output}"
+                f"{self._arguments} ran for more than {timeout:g} s:\n{self.output}"
             ) from None
         seconds = time.monotonic() - self._started
         return Run(self._arguments, exit_code, self.output, seconds)

@@ -74,7 +74,7 @@ class Sender:
             answer: service_pb2.ModelInferResponse = await call
         except grpc.aio.AioRpcError as error:
             return "", f"gRPC {error.code().name}: {error.details()}"
-        metadata = {name: value for name, value in await call.initial_metadata()}
+        metadata = dict(await call.initial_metadata())
         return str(metadata.get(REVISION_HEADER, "")), "" if answer.outputs else "no outputs"
 
 

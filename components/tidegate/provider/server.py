@@ -59,7 +59,7 @@ class Provider(ResourceProviderServicer):
         self._handlers = _by_token(make_handlers(None))
         self._configured = False
         self._cancelled = asyncio.Event()
-        self._log_tasks: set[asyncio.Task[None]] = set()
+        self._last_line: asyncio.Future[None] | None = None
 
     # -- package and configuration ------------------------------------------------------------
 
@@ -216,9 +216,7 @@ class Provider(ResourceProviderServicer):
                 request = engine_pb2.LogRequest(
                     severity=severity, message=message, urn=urn, ephemeral=ephemeral
                 )
-                task = asyncio.ensure_future(self._log(request))
-                self._log_tasks.add(task)
-                task.add_done_callback(self._log_tasks.discard)
+                self._last_line = asyncio.ensure_future(self._log(request, self._last_line))
 
             return send
 
@@ -229,7 +227,12 @@ class Provider(ResourceProviderServicer):
             cancelled=self._cancelled,
         )
 
-    async def _log(self, request: engine_pb2.LogRequest) -> None:
+    async def _log(
+        self, request: engine_pb2.LogRequest, previous: asyncio.Future[None] | None
+    ) -> None:
+        """Send one line after the one before it; calls of their own would overtake each other."""
+        if previous is not None:
+            await previous
         # A lost line must not fail the operation that reported it.
         with contextlib.suppress(grpc.aio.AioRpcError):
             await cast("Awaitable[Any]", self._engine.Log(request))
@@ -250,14 +253,12 @@ class Provider(ResourceProviderServicer):
             return redact(text, properties, olds)
 
         try:
-            return await work()
+            return await self._said_first(work)
         except PartialFailure as failure:
-            await self._flush_logs()
             state = _state(properties, failure.outputs)
             reasons = [plain(each) for each in failure.reasons]
             await _abort_with_partial_state(context, failure.resource_id, state, reasons)
         except ProviderError as error:
-            await self._flush_logs()
             await context.abort(grpc.StatusCode.FAILED_PRECONDITION, plain(str(error)))
         except ValidationError as error:
             # Never with the values: one of them may be a secret.
@@ -268,7 +269,8 @@ class Provider(ResourceProviderServicer):
         except Exception as error:  # the last line of defence of a server: report and go on
             # Not to stderr: the engine shows whatever a plugin writes there.
             where = plain(traceback.format_exc())
-            await self._log(engine_pb2.LogRequest(severity=engine_pb2.DEBUG, message=where))
+            line = engine_pb2.LogRequest(severity=engine_pb2.DEBUG, message=where)
+            await self._log(line, self._last_line)
             await context.abort(
                 grpc.StatusCode.INTERNAL,
                 plain(f"unexpected {type(error).__name__}: {error}")
@@ -276,9 +278,13 @@ class Provider(ResourceProviderServicer):
             )
         raise AssertionError("abort does not return")
 
-    async def _flush_logs(self) -> None:
-        if self._log_tasks:
-            await asyncio.gather(*self._log_tasks)
+    async def _said_first(self, work: Callable[[], Awaitable[ResponseT]]) -> ResponseT:
+        """Run the work; its result or error comes after everything it has said."""
+        try:
+            return await work()
+        finally:
+            if self._last_line is not None:
+                await self._last_line
 
 
 def _by_token(handlers: Sequence[Handler]) -> dict[str, Handler]:

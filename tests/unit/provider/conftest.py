@@ -1,3 +1,4 @@
+import asyncio
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -20,9 +21,11 @@ class EngineLog(engine_pb2_grpc.EngineServicer):
 
     def __init__(self) -> None:
         self.lines: list[engine_pb2.LogRequest] = []
+        self.first = asyncio.Event()
 
-    async def Log(self, request: engine_pb2.LogRequest, context: Any) -> empty_pb2.Empty:  # type: ignore[override]  # noqa: N802
+    async def Log(self, request: engine_pb2.LogRequest, context: Any) -> empty_pb2.Empty:  # noqa: N802
         self.lines.append(request)
+        self.first.set()
         return empty_pb2.Empty()
 
 

@@ -221,7 +221,7 @@ def serve(port: int, answer: Answer) -> Stop:
     """Serve HTTP on loopback in a thread; returns what ends it."""
 
     class Handler(BaseHTTPRequestHandler):
-        def do_GET(self) -> None:  # noqa: N802
+        def do_GET(self) -> None:
             parts = urlsplit(self.path)
             status, content = answer(parts.path, parse_qs(parts.query))
             body = (content if isinstance(content, str) else json.dumps(content)).encode()

@@ -66,8 +66,8 @@ def update(
     )
 
 
-def read(name: str, **inputs: Any) -> Any:
-    return provider_pb2.ReadRequest(id=name, urn=URN, type=TYPE, inputs=properties(**inputs))
+def read(resource_id: str, **inputs: Any) -> Any:
+    return provider_pb2.ReadRequest(id=resource_id, urn=URN, type=TYPE, inputs=properties(**inputs))
 
 
 def delete(**state: Any) -> Any:
@@ -360,8 +360,7 @@ async def test_a_partial_failure_carries_the_state_for_the_engine_to_record(
     assert list(detail.reasons) == ["it does not answer", "it dislikes [secret]"]
     assert detail.properties["address"] == "w:1"
     assert detail.properties["name"] == "w"
-    assert detail.properties["password"]["value"] == PASSWORD
-    assert detail.properties["password"][SIGNATURE_KEY] == SECRET_SIGNATURE
+    assert detail.properties["password"] == properties(password=PASSWORD)["password"]
 
 
 async def test_there_are_no_functions(plugin: Plugin) -> None:
@@ -390,8 +389,7 @@ async def test_cancel_wakes_an_operation_that_sleeps(plugin: Plugin) -> None:
     plugin.widget.works_seconds = 60
     running = asyncio.ensure_future(plugin.failure("Create", create(name="w")))
     async with asyncio.timeout(10):
-        while not plugin.log.lines:
-            await asyncio.sleep(0.01)
+        await plugin.log.first.wait()
         await plugin.stub.Cancel(empty_pb2.Empty())
         error = await running
 

@@ -56,7 +56,9 @@ async def test_it_goes_at_once_when_no_gateway_serves(stack: StackOnStandIns) ->
     assert (await delete(stack)).warnings == []
 
 
-async def test_it_waits_until_requests_in_flight_have_ended(stack: StackOnStandIns) -> None:
+async def test_it_waits_until_requests_in_flight_have_ended(
+    stack: StackOnStandIns, monkeypatch: pytest.MonkeyPatch
+) -> None:
     await stack.start_gateway()
     route(stack, other=100)
     stack.envoy.in_flight = {HELD: 3, OTHER: 99}
@@ -68,7 +70,7 @@ async def test_it_waits_until_requests_in_flight_have_ended(stack: StackOnStandI
         polls += 1
         stack.envoy.in_flight[HELD] = max(0, 3 - polls)
 
-    said.operation.sleep = sleep  # type: ignore[method-assign]
+    monkeypatch.setattr(said.operation, "sleep", sleep)
     outputs = TrafficHoldOutputs(drain_limit_seconds=60)
     await TrafficHoldHandler(stack).delete(said.operation, HELD, outputs)
 

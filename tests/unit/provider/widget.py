@@ -30,9 +30,9 @@ class WidgetInputs(ResourceModel):
     name: str = Field(description="What the widget is called.")
     size: int = Field(default=1, ge=1, le=10)
     password: str | None = Field(default=None, min_length=8)
-    parts: list[Part] = []
-    labels: dict[str, str] = {}
-    options: dict[str, Any] = {}
+    parts: list[Part] = Field(default_factory=list)
+    labels: dict[str, str] = Field(default_factory=dict)
+    options: dict[str, Any] = Field(default_factory=dict)
 
     @model_validator(mode="after")
     def _fits(self) -> "WidgetInputs":

@@ -46,7 +46,7 @@ def test_both_are_decent_and_the_second_is_better(serving_root: Path) -> None:
 
 def test_golden_set_holds_raw_images_and_clear_answers(golden: GoldenData) -> None:
     assert golden.count == 200
-    assert golden.inputs["image"].dtype == np.int32
+    assert golden.inputs["image"].dtype == np.int64
     assert set(golden.truth) == set(range(10))
     # A tie would turn into another label by rounding alone.
     best, second = np.sort(golden.outputs["probabilities"], axis=1)[:, :-3:-1].T

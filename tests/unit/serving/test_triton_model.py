@@ -18,8 +18,8 @@ def model(release: Release, model_folder: Path) -> ServedModel:
     return ServedModel(model_folder, release.model.version)
 
 
-def images(count: int = 1, value: int = 0) -> NDArray[np.int32]:
-    return np.full((count, 8, 8), value, dtype=np.int32)
+def images(count: int = 1, value: int = 0) -> NDArray[np.int64]:
+    return np.full((count, 8, 8), value, dtype=np.int64)
 
 
 @pytest.mark.parametrize("value", [0, 16])
@@ -36,10 +36,12 @@ def test_both_ends_of_the_value_range_are_answered(model: ServedModel, value: in
     ("image", "reason"),
     [
         (images(2, 17), "largest value is 17, send 16 or less"),
+        (images(1, 261), "largest value is 261, send 16 or less"),
+        (images(1, -1), "smallest value is -1, send 0 or more"),
         (images(0), r"shape is \[0, 8, 8\], send \[-1, 8, 8\]"),
         (images().reshape(1, 64), r"shape is \[1, 64\]"),
-        (np.zeros((1, 8, 9), dtype=np.int32), r"shape is \[1, 8, 9\]"),
-        (images().astype(np.float32), "datatype is float32, send int32"),
+        (np.zeros((1, 8, 9), dtype=np.int64), r"shape is \[1, 8, 9\]"),
+        (images().astype(np.float32), "datatype is float32, send int64"),
     ],
 )
 def test_violation_is_an_invalid_argument_with_its_reason(

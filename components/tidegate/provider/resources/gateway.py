@@ -57,7 +57,7 @@ class GatewayHandler(ResourceHandler[GatewayInputs, GatewayOutputs]):
         for name, port in (("port", inputs.port), ("adminPort", inputs.admin_port)):
             holder = self._stack.gateway.foreign_holder(port) if port is not None else None
             if holder is not None:
-                key = f"tidegate:platform.gateway.{name}"
+                key = f"tidegate:platform.local.gateway.{name}"
                 failures.append(
                     CheckFailure(
                         name,
@@ -76,8 +76,12 @@ class GatewayHandler(ResourceHandler[GatewayInputs, GatewayOutputs]):
         new: GatewayInputs,
     ) -> Diff:
         changed = set((await super().diff(resource_id, outputs, old, new)).changed)
-        discovery = self._stack.gateway.discovery
-        if not await self._stack.gateway.is_serving() or not discovery.clusters_are_as_recorded():
+        gateway = self._stack.gateway
+        if not (
+            gateway.runs_as_recorded()
+            and await gateway.is_serving()
+            and gateway.discovery.clusters_are_as_recorded()
+        ):
             changed.add("address")
         if set(self._stack.strays()) - set(new.revisions) or self._orphaned_services(new):
             changed.add("revisions")

@@ -7,6 +7,26 @@ ROUTE_CONFIGURATION = "services"
 STAT_PREFIX = "gateway"
 LOOPBACK = "127.0.0.1"
 
+REQUEST_ERRORS_ARE_400 = """
+local prefixes = {
+  '{"error":"Unable to parse',
+  '{"error":"failed to parse the request JSON buffer',
+}
+function envoy_on_response(handle)
+  if handle:headers():get(":status") ~= "500" then return end
+  local body = handle:body()
+  if body == nil then return end
+  local text = body:getBytes(0, body:length())
+  for _, prefix in ipairs(prefixes) do
+    if string.sub(text, 1, #prefix) == prefix then
+      handle:headers():replace(":status", "400")
+      return
+    end
+  end
+end
+"""
+"""Triton answers 500 when its JSON parser refuses a request; the fault is the caller's."""
+
 
 def bootstrap(port: int, admin_port: int, clusters_file: Path, routes_file: Path) -> dict[str, Any]:
     """Envoy bootstrap (v3 API) as JSON data.
@@ -63,11 +83,18 @@ def _listener(port: int, routes_file: Path) -> dict[str, Any]:
         },
         "http_filters": [
             {
+                "name": "envoy.filters.http.lua",
+                "typed_config": {
+                    "@type": "type.googleapis.com/envoy.extensions.filters.http.lua.v3.Lua",
+                    "default_source_code": {"inline_string": REQUEST_ERRORS_ARE_400},
+                },
+            },
+            {
                 "name": "envoy.filters.http.router",
                 "typed_config": {
                     "@type": "type.googleapis.com/envoy.extensions.filters.http.router.v3.Router"
                 },
-            }
+            },
         ],
         "access_log": [_failed_requests_log()],
     }

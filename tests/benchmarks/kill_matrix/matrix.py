@@ -1,0 +1,75 @@
+"""All points, one after the other, each written down as soon as it is known."""
+
+import json
+import shutil
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import ExitStack
+from dataclasses import asdict
+from datetime import UTC, datetime
+from pathlib import Path
+
+from tests.benchmarks.kill_matrix.moments import moments
+from tests.benchmarks.kill_matrix.points import Line, Point, PointResult, Way
+from tests.benchmarks.kill_matrix.victims import victims
+from tests.benchmarks.stacks import RESULTS, say, temporary_project
+
+
+def all_points() -> list[Point]:
+    return [
+        Point(victim, moment, way) for victim in victims() for way in Way for moment in moments()
+    ]
+
+
+def run_points(points: Sequence[Point]) -> list[PointResult]:
+    """Results are appended to a file below `.tidegate/benchmarks`, one JSON line a point."""
+    RESULTS.mkdir(parents=True, exist_ok=True)
+    began = datetime.now(UTC).strftime("%Y%m%dT%H%M%SZ")
+    path = RESULTS / f"kill-matrix-{began}.jsonl"
+    say(f"details: {path}")
+    results = []
+    with path.open("a", encoding="utf-8", buffering=1) as stream:
+        for result in _run(points, path.with_suffix("")):
+            stream.write(json.dumps(asdict(result)) + "\n")
+            results.append(result)
+    return results
+
+
+def _run(points: Iterable[Point], kept: Path) -> Iterator[PointResult]:
+    """A point that went wrong leaves its folder below `kept` and its stack to nobody else."""
+    with ExitStack() as stack:
+        line: Line | None = None
+        for number, point in enumerate(points, 1):
+            line = line or Line(stack.enter_context(temporary_project()))
+            say(f"{number}. {point.name}")
+            result = line.run(point)
+            say(f"   {_words(result)}")
+            if result.problems:
+                _keep(line, kept / f"{number:03d}")
+                stack.close()
+                line = None
+            yield result
+
+
+def _keep(line: Line, folder: Path) -> None:
+    """Logs and state of a stack that went wrong, without what is large."""
+    large = shutil.ignore_patterns("repository", "*.sock", "*.npz")
+    for source in (line.project.root / "logs", line.project.state_folder):
+        shutil.copytree(source, folder / source.name, ignore=large, symlinks=True)
+
+
+def _words(result: PointResult) -> str:
+    if result.problems:
+        return "PROBLEM: " + "\n   ".join(result.problems)
+    extra = "".join(
+        f", {count} {word}"
+        for word, count in (
+            ("cancels", result.cancels),
+            ("undecided gates", result.undecided),
+            ("retries", result.retries),
+        )
+        if count
+    )
+    return (
+        f"converged in {result.recovery_seconds} s, {result.failed_requests} of "
+        f"{result.requests} requests failed{extra}"
+    )

@@ -1,0 +1,63 @@
+"""What is killed."""
+
+import os
+import signal
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from tests.benchmarks.kill_matrix.scene import Scene
+from tests.engine.harness.waiting import wait_for
+
+
+@dataclass(frozen=True)
+class Victim:
+    """`find` returns a process id, or None while there is none."""
+
+    name: str
+    find: Callable[[Scene], int | None]
+
+    def kill(self, scene: Scene) -> None:
+        """`kill -9`. Raises AssertionError when the victim does not appear."""
+        pid = wait_for(self.name, lambda: self.find(scene), timeout=5, poll_seconds=0.002)
+        os.kill(pid, signal.SIGKILL)
+
+
+def _engine(scene: Scene) -> int | None:
+    return scene.command.pid if scene.command.is_running else None
+
+
+def _provider(scene: Scene) -> int | None:
+    return scene.command.provider_pid()
+
+
+def _program(scene: Scene, *names: str) -> int | None:
+    return next((scene.project.pid(name) for name in names if scene.runs(name)), None)
+
+
+def _new_triton(scene: Scene) -> int | None:
+    """The server that is to take the traffic; before there is one, the one that has it."""
+    return _program(scene, scene.new, scene.old)
+
+
+def _old_triton(scene: Scene) -> int | None:
+    return _program(scene, scene.old, scene.new)
+
+
+def _envoy(scene: Scene) -> int | None:
+    return _program(scene, "gateway")
+
+
+def _supervisor(scene: Scene) -> int | None:
+    path = scene.project.local.folder.supervisor / "supervisord.pid"
+    return int(path.read_text()) if path.exists() else None
+
+
+def victims() -> tuple[Victim, ...]:
+    return (
+        Victim("engine", _engine),
+        Victim("provider", _provider),
+        Victim("new Triton", _new_triton),
+        Victim("old Triton", _old_triton),
+        Victim("Envoy", _envoy),
+        Victim("supervisor", _supervisor),
+    )

@@ -44,10 +44,10 @@ BAD = {
     ),
     "too slow": BadRelease(TOO_SLOW, ("takes no traffic", "FAIL", "p95", "SLO 400 ms")),
     "hangs": BadRelease(
-        HANGS, ("takes no traffic", "FAIL", "requests failed", "DEADLINE", "limit 3.00%")
+        HANGS, ("takes no traffic", "FAIL", "requests failed", "error rate", "limit 3.00%")
     ),
     "empty tensors": BadRelease(
-        EMPTY_TENSORS, ("takes no traffic", "FAIL", "golden answers are wrong", "shape")
+        EMPTY_TENSORS, ("takes no traffic", "FAIL", "golden answers are wrong", "is empty")
     ),
     "files do not match": BadRelease(
         None, ("its files are not those of the manifest", "model.onnx is sha256:", "expected")

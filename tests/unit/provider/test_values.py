@@ -1,3 +1,5 @@
+from typing import Any
+
 import pytest
 from google.protobuf import struct_pb2
 
@@ -16,7 +18,7 @@ from tidegate.provider.values import (
 pytestmark = pytest.mark.unit
 
 
-def struct(**values: object) -> struct_pb2.Struct:
+def struct(**values: Any) -> struct_pb2.Struct:
     message = struct_pb2.Struct()
     message.update(values)
     return message

@@ -1,0 +1,132 @@
+import json
+import threading
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import pytest
+
+from tidegate.traffic.envoy.clusters import UpstreamServer
+from tidegate.traffic.envoy.discovery import DiscoveryFiles
+from tidegate.traffic.routes import ServiceRoutes
+
+pytestmark = pytest.mark.unit
+
+ROUTES = ServiceRoutes("digits", ("digits",), {"digits-1-a": 100, "digits-2-b": 0}, 30)
+
+
+@pytest.fixture
+def files(tmp_path: Path) -> DiscoveryFiles:
+    return DiscoveryFiles(tmp_path / "gateway")
+
+
+def server(revision: str = "digits-1-a") -> UpstreamServer:
+    return UpstreamServer(revision, "127.0.0.1", 18001, 18002, "/ready", 0.5)
+
+
+def cluster_names(files: DiscoveryFiles) -> list[str]:
+    return [each["name"] for each in json.loads(files.clusters_file.read_text())["resources"]]
+
+
+def test_records_come_back_as_they_were_put(files: DiscoveryFiles) -> None:
+    files.put_server(server())
+    files.put_service(ROUTES)
+
+    assert files.servers() == [server()]
+    assert files.services() == [ROUTES]
+
+
+def test_every_server_has_one_cluster_for_each_protocol(files: DiscoveryFiles) -> None:
+    files.put_server(server("digits-1-a"))
+    files.put_server(server("digits-2-b"))
+    files.remove_server("digits-1-a")
+
+    assert cluster_names(files) == ["digits-2-b-http", "digits-2-b-grpc"]
+
+
+def test_both_files_are_there_before_anything_is_declared(files: DiscoveryFiles) -> None:
+    files.write()
+
+    assert cluster_names(files) == []
+    assert files.routes_are_as_recorded()
+
+
+def test_the_version_follows_the_content(files: DiscoveryFiles) -> None:
+    files.put_service(ROUTES)
+    first = files.routes_version()
+    files.put_service(ServiceRoutes("digits", ("digits",), {"digits-2-b": 100}, 30))
+    second = files.routes_version()
+    files.put_service(ROUTES)
+
+    assert first != second
+    assert files.routes_version() == first
+    assert json.loads(files.routes_file.read_text())["version_info"] == first
+
+
+@pytest.mark.parametrize(
+    "spoil",
+    [
+        lambda path: path.write_text(path.read_text().replace("digits-1-a", "digits-9-z")),
+        lambda path: path.write_text("{"),
+        lambda path: path.unlink(),
+    ],
+    ids=["edited", "broken", "deleted"],
+)
+def test_a_file_changed_by_hand_is_noticed_and_mended(
+    files: DiscoveryFiles, spoil: Callable[[Path], object]
+) -> None:
+    files.put_server(server())
+    files.put_service(ROUTES)
+    checks = {
+        files.routes_file: files.routes_are_as_recorded,
+        files.clusters_file: files.clusters_are_as_recorded,
+    }
+    for path, is_right in checks.items():
+        before = path.read_text()
+        assert is_right()
+
+        spoil(path)
+
+        assert not is_right()
+        files.write()
+        assert path.read_text() == before
+        assert is_right()
+
+
+def test_an_unchanged_file_is_left_alone(files: DiscoveryFiles) -> None:
+    """Envoy reads a replaced file again, whatever it says."""
+    files.put_service(ROUTES)
+    before = files.routes_file.stat().st_ino
+
+    files.put_service(ROUTES)
+
+    assert files.routes_file.stat().st_ino == before
+
+
+def test_two_writers_lose_nothing_and_readers_see_whole_files(files: DiscoveryFiles) -> None:
+    files.write()
+    done = threading.Event()
+
+    def write_services(name: str) -> None:
+        own = DiscoveryFiles(files.routes_file.parent)
+        for number in range(20):
+            service = f"{name}{number}"
+            own.put_service(ServiceRoutes(service, (service,), {f"{service}-1-a": 100}, 30))
+
+    def read() -> int:
+        reads = 0
+        while not done.is_set():
+            json.loads(files.routes_file.read_text())  # raises for half a file
+            reads += 1
+        return reads
+
+    with ThreadPoolExecutor(3) as pool:
+        reader = pool.submit(read)
+        try:
+            list(pool.map(write_services, ("a", "b")))
+        finally:
+            done.set()
+        assert reader.result() > 0
+
+    assert len(files.services()) == 40
+    assert files.routes_are_as_recorded()

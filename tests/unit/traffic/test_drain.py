@@ -1,0 +1,68 @@
+import pytest
+
+from tidegate.traffic.drain import QUIET_POLLS, drain
+from tidegate.traffic.router import RouterError
+from tidegate.traffic.routes import ServiceRoutes
+
+pytestmark = pytest.mark.unit
+
+
+class CountingRouter:
+    """Says one number of active requests after the other; the last one for ever."""
+
+    def __init__(self, *active: int) -> None:
+        self._active = list(active)
+        self.polls = 0
+
+    async def active_requests(self, revision: str) -> int:
+        self.polls += 1
+        return self._active.pop(0) if len(self._active) > 1 else self._active[0]
+
+    async def observe(self, service: str) -> ServiceRoutes | None:
+        raise NotImplementedError
+
+    async def apply(self, routes: ServiceRoutes) -> None:
+        raise NotImplementedError
+
+    async def withdraw(self, service: str) -> None:
+        raise NotImplementedError
+
+    async def is_healthy(self, revision: str) -> bool:
+        raise NotImplementedError
+
+
+async def no_sleep(_seconds: float) -> None:
+    pass
+
+
+async def test_it_ends_when_requests_have_ended() -> None:
+    router = CountingRouter(3, 1, 0)
+    said: list[str] = []
+
+    assert await drain(router, "digits-1-a", 60, no_sleep, said.append) == 0
+
+    assert said == [
+        "draining digits-1-a: 3 requests in flight",
+        "draining digits-1-a: 1 requests in flight",
+    ]
+
+
+async def test_one_zero_between_two_requests_is_not_the_end() -> None:
+    router = CountingRouter(2, 0, 1, 0)
+
+    await drain(router, "digits-1-a", 60, no_sleep, lambda _message: None)
+
+    assert router.polls == 3 + QUIET_POLLS
+
+
+async def test_at_the_limit_it_says_how_many_are_left() -> None:
+    assert await drain(CountingRouter(5), "digits-1-a", 0, no_sleep, lambda _message: None) == 5
+
+
+async def test_a_router_that_does_not_answer_is_an_error() -> None:
+    class Silent(CountingRouter):
+        async def active_requests(self, revision: str) -> int:
+            raise RouterError("gone")
+
+    with pytest.raises(RouterError, match="gone"):
+        await drain(Silent(0), "digits-1-a", 60, no_sleep, lambda _message: None)

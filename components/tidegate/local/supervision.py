@@ -1,6 +1,7 @@
 """Long-lived processes of one stack under supervisor, so that they outlive every `pulumi up`."""
 
 import os
+import re
 import shlex
 import subprocess
 import sys
@@ -227,6 +228,8 @@ files = programs/*.conf
         environment = ",".join(
             f'{name}="{_escape(value)}"' for name, value in sorted(program.environment.items())
         )
+        # Supervisor expands the name of a program's log twice.
+        log = _escape(_escape(str(self._folder.log(program.name))))
         return f"""[program:{program.name}]
 command={_escape(shlex.join(command))}
 environment={environment}
@@ -240,7 +243,7 @@ stopwaitsecs={program.stop_seconds}
 stopasgroup=false
 killasgroup=true
 redirect_stderr=true
-stdout_logfile={_escape(str(self._folder.log(program.name)))}
+stdout_logfile={log}
 stdout_logfile_maxbytes={LOG_BYTES}
 stdout_logfile_backups={LOG_BACKUPS}
 """
@@ -269,5 +272,13 @@ def _daemon_environment() -> dict[str, str]:
 
 
 def _escape(text: str) -> str:
-    """Supervisor expands %(…)s in its files."""
+    """Supervisor expands %(…)s in its files, and takes # and ; after a space for comments.
+
+    Raises SupervisionError for text that cannot be written there.
+    """
+    if re.search(r"\s[#;]|\n", text):
+        raise SupervisionError(
+            f"{text!r} cannot work: supervisor reads what follows ' #', ' ;' or a line break as a "
+            "comment. Instead: move the project to a folder without them in its path"
+        )
     return text.replace("%", "%%")

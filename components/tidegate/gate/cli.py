@@ -10,11 +10,10 @@ import typer
 from rich.console import Console
 
 from tidegate.gate.follow import run_in_child
-from tidegate.gate.judging import judge as judge_samples
+from tidegate.gate.judging import judge_file
 from tidegate.gate.locking import default_lock_path
 from tidegate.gate.profile import load_profile
 from tidegate.gate.request import GateRequest
-from tidegate.gate.samples import Samples
 from tidegate.gate.verdict import Outcome, Verdict
 from tidegate.spec.digests import digest_file
 from tidegate.spec.errors import SpecError
@@ -92,9 +91,13 @@ def judge(
     profile: ProfileOption,
     json: Annotated[bool, typer.Option("--json", help="Print the whole verdict.")] = False,
 ) -> None:
-    """Judge recorded samples again; validity is partial without the run's context."""
+    """Judge recorded samples again; validity is partial without the run's context.
+
+    The file holds the arrays intended, sent, done (seconds; NaN: never) and ok (bool), and may
+    hold arm (0 candidate, 1 baseline). A file that is no samples is INVALID.
+    """
     try:
-        verdict = judge_samples(Samples.load(samples), load_profile(profile))
+        verdict, _ = judge_file(samples, load_profile(profile))
     except SpecError as error:
         _refuse(Console(stderr=True), error)
     if json:

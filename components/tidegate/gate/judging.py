@@ -1,162 +1,169 @@
 """From samples to a verdict: pure, so that anyone can judge recorded samples again."""
 
-from collections.abc import Iterable
+import math
+from dataclasses import replace
+from pathlib import Path
 
-import numpy as np
+from tidegate.gate.conditions import Conditions, Confidences, confidences, evaluate
+from tidegate.gate.context import Context, Problem
+from tidegate.gate.golden_rule import golden_outcome, with_bounds
+from tidegate.gate.looks import early_looks, look_verdict
+from tidegate.gate.profile import Profile
+from tidegate.gate.recording import Findings, record
+from tidegate.gate.sample_file import CHUNK_ROWS, check_values, read_chunks
+from tidegate.gate.samples import CANDIDATE_ARM, Samples
+from tidegate.gate.tally import Tally
+from tidegate.gate.validity import Check, checks_of
+from tidegate.gate.verdict import GoldenReport, LookVerdict, Outcome, Verdict
+from tidegate.spec.errors import SpecError
 
-from tidegate.gate.explaining import explain
-from tidegate.gate.profile import Profile, quantile_share
-from tidegate.gate.samples import BoolArray, Samples
-from tidegate.gate.statistics import (
-    ShareBounds,
-    quantile_estimate,
-    share_bounds,
-)
-from tidegate.gate.validity import Context, Problem, lag_limit, problems_of
-from tidegate.gate.verdict import (
-    Counts,
-    ErrorRateVerdict,
-    GeneratorHealth,
-    Outcome,
-    QuantileVerdict,
-    Verdict,
-)
+SHORTEST_SHARE_OF_DURATION = 0.95
+"""A recording may count the warm-up into its length, and a last Poisson arrival comes early."""
 
 
 def judge(samples: Samples, profile: Profile, context: Context | None = None) -> Verdict:
     """Decide about `samples` taken under `profile`.
 
     In this order: a golden set answered wrongly is FAIL; numbers that cannot be believed are
-    INVALID; a bound beyond its limit is FAIL; a bound that does not reach its limit is
-    INCONCLUSIVE; else PASS. Samples due in the warm-up are not judged.
+    INVALID; a bound beyond its limit, at the end or at an earlier look, is FAIL; a run that is
+    shorter than its profile or a bound that does not reach its limit is INCONCLUSIVE; else PASS.
+    Samples due in the warm-up are not judged. The order of rows makes no difference.
     """
     context = context or Context()
+    try:
+        return judge_tally(_tally_of(samples, profile), profile, context)
+    except SpecError as error:
+        return _refused(error, profile, context)
+
+
+def judge_file(
+    path: Path, profile: Profile, context: Context | None = None
+) -> tuple[Verdict, Tally]:
+    """Decide about a file of samples of any size; one that is no samples is INVALID."""
+    context = context or Context()
+    try:
+        tally = _tally_of_file(path, profile)
+        return judge_tally(tally, profile, context), tally
+    except SpecError as error:
+        return _refused(error, profile, context), Tally(profile)
+
+
+def judge_tally(tally: Tally, profile: Profile, context: Context | None = None) -> Verdict:
+    """Decide about samples that were counted while they came."""
+    context = context or Context()
     confidence = profile.confidence if context.confidence is None else context.confidence
-    judged = samples.where(judged_rows(samples, profile))
-    quantiles: tuple[QuantileVerdict, ...] = ()
-    error_rate: ErrorRateVerdict | None = None
-    if len(judged):
-        quantiles = tuple(
-            _judge_quantile(judged, name, slo, confidence) for name, slo in profile.slos.items()
+    if context.golden is not None:
+        context = replace(context, golden=with_bounds(context.golden, confidence))
+    levels = confidences(tally, profile, confidence)
+    checks = checks_of(tally, profile, context)
+    conditions, looks = None, []
+    if tally.counts(CANDIDATE_ARM).judged:
+        conditions = evaluate(tally, profile, levels)
+        looks = _looks(tally, profile, levels, conditions)
+    elif not any(check.state == "violated" for check in checks):
+        checks.append(
+            Check("schedule", "violated", "no request was due after the warm-up", "a longer run")
         )
-        error_rate = _judge_errors(judged, profile.max_error_rate, confidence)
-    problems = problems_of(samples, profile, context)
-    outcome = _outcome(quantiles, error_rate, problems, context)
-    deciding, remaining, mend = explain(
-        outcome, judged, quantiles, error_rate, problems, context, profile
-    )
-    sent = ~np.isnan(samples.sent)
-    return Verdict(
-        outcome=outcome,
-        summary=f"{outcome}: {'; '.join(deciding)}",
-        reasons=(*deciding, *remaining),
-        mend=tuple(mend),
-        validity="full" if context.complete else "partial",
-        quantiles=quantiles,
-        error_rate=error_rate,
-        errors_by_kind=samples.errors_by_kind(),
-        first_errors=dict(context.first_errors),
-        golden=context.golden,
-        counts=Counts(
-            planned=len(samples) if context.planned is None else context.planned,
-            sent=int(np.count_nonzero(sent)),
-            done=int(np.count_nonzero(~np.isnan(samples.done))),
-            errored=int(np.count_nonzero(sent & ~samples.ok)),
-            judged=len(judged),
-            by_protocol=samples.count_by_protocol(),
-            server=context.server.counts if context.server else None,
-        ),
-        generator=_generator_health(samples, profile, context),
-        stopped_early=context.stopped_early,
-        confidence=confidence,
-        profile=profile.name,
-        profile_digest=profile.digest,
-        seed=profile.seed,
-        subject=context.subject,
-        evidence_path=None,
-        started_at=context.started_at,
-        ended_at=context.ended_at,
+    golden = _golden_outcome(context.golden, profile, confidence)
+    last = _end_outcome(tally, profile, conditions, golden, context)
+    outcome = _outcome(checks, looks, golden, last)
+    if looks:
+        looks[-1] = looks[-1].model_copy(update={"outcome": _last_look(looks[-1], last)})
+    return record(
+        Findings(
+            tally=tally,
+            profile=profile,
+            context=context,
+            levels=levels,
+            conditions=conditions,
+            checks=tuple(checks),
+            looks=tuple(looks),
+            golden=golden,
+            complete=is_complete(tally, profile),
+            outcome=outcome,
+        )
     )
 
 
-def judged_rows(samples: Samples, profile: Profile) -> BoolArray:
-    """Requests due after the warm-up, which begins with the first request."""
+def is_complete(tally: Tally, profile: Profile) -> bool:
+    """Whether the judged time is the profile's, as good as."""
+    least = profile.duration_seconds * SHORTEST_SHARE_OF_DURATION
+    return tally.judged_seconds >= min(least, profile.duration_seconds - 1.0)
+
+
+def _tally_of(samples: Samples, profile: Profile) -> Tally:
     if not len(samples):
-        return np.zeros(0, np.bool_)
-    judged: BoolArray = samples.intended >= samples.intended.min() + profile.warm_up_seconds
-    return judged
+        return Tally(profile)
+    check_values(samples)
+    origin = float(samples.intended.min())
+    tally = Tally(profile, origin, float(samples.intended.max()) - origin)
+    for start in range(0, len(samples), CHUNK_ROWS):
+        tally.add(samples.where(slice(start, start + CHUNK_ROWS)))
+    return tally
 
 
-def _judge_quantile(
-    samples: Samples, quantile: str, slo_milliseconds: float, confidence: float
-) -> QuantileVerdict:
-    share = quantile_share(quantile)
-    latency = samples.latency
-    bounds = share_bounds(latency > slo_milliseconds / 1000.0, samples.intended, confidence)
-    estimate = quantile_estimate(latency, share)
-    return QuantileVerdict(
-        quantile=quantile,
-        slo_milliseconds=slo_milliseconds,
-        estimate_milliseconds=estimate * 1000.0 if np.isfinite(estimate) else None,
-        over_slo=bounds.misses,
-        requests=bounds.requests,
-        design_effect=bounds.design_effect,
-        effective_requests=bounds.effective_requests,
-        lower_share=bounds.lower,
-        upper_share=bounds.upper,
-        allowed_share=1.0 - share,
-        outcome=_against_limit(bounds, 1.0 - share),
-    )
+def _tally_of_file(path: Path, profile: Profile) -> Tally:
+    # The warm-up begins with the first request, wherever in the file it stands.
+    first, last = math.inf, -math.inf
+    for chunk in read_chunks(path):
+        first = min(first, float(chunk.intended.min()))
+        last = max(last, float(chunk.intended.max()))
+    if first > last:
+        return Tally(profile)
+    tally = Tally(profile, first, last - first)
+    for chunk in read_chunks(path):
+        tally.add(chunk)
+    return tally
 
 
-def _judge_errors(samples: Samples, limit: float, confidence: float) -> ErrorRateVerdict:
-    bounds = share_bounds(~samples.ok, samples.intended, confidence)
-    return ErrorRateVerdict(
-        errors=bounds.misses,
-        requests=bounds.requests,
-        design_effect=bounds.design_effect,
-        effective_requests=bounds.effective_requests,
-        lower=bounds.lower,
-        upper=bounds.upper,
-        limit=limit,
-        outcome=_against_limit(bounds, limit),
-    )
+def _refused(error: SpecError, profile: Profile, context: Context) -> Verdict:
+    problem = Problem(str(error), "samples as a run records them")
+    return judge_tally(Tally(profile), profile, replace(context, refusal=problem))
 
 
-def _against_limit(bounds: ShareBounds, limit: float) -> Outcome:
-    if bounds.upper < limit:
-        return Outcome.PASS
-    return Outcome.FAIL if bounds.lower > limit else Outcome.INCONCLUSIVE
+def _looks(
+    tally: Tally, profile: Profile, levels: Confidences, conditions: Conditions
+) -> list[LookVerdict]:
+    early = early_looks(tally, profile, levels)
+    seconds = min(tally.judged_seconds, profile.duration_seconds)
+    return [*early, look_verdict(tally, conditions, levels, round(seconds, 3))]
 
 
-def _outcome(
-    quantiles: Iterable[QuantileVerdict],
-    error_rate: ErrorRateVerdict | None,
-    problems: list[Problem],
+def _golden_outcome(golden: GoldenReport | None, profile: Profile, confidence: float) -> Outcome:
+    return Outcome.PASS if golden is None else golden_outcome(golden, profile, confidence)
+
+
+def _end_outcome(
+    tally: Tally,
+    profile: Profile,
+    conditions: Conditions | None,
+    golden: Outcome,
     context: Context,
 ) -> Outcome:
-    if context.golden is not None and context.golden.disagreements:
-        return Outcome.FAIL
-    if any(not problem.only_forbids_pass for problem in problems) or error_rate is None:
+    """What the whole run shows when its numbers are believed."""
+    if conditions is None:
         return Outcome.INVALID
-    parts = {error_rate.outcome, *(quantile.outcome for quantile in quantiles)}
+    parts = {condition.outcome for condition in conditions.all}
     if Outcome.FAIL in parts:
         return Outcome.FAIL
-    if problems:
-        return Outcome.INVALID
-    if Outcome.INCONCLUSIVE in parts or context.stopped_early is not None:
+    unfinished = context.unfinished is not None or not is_complete(tally, profile)
+    if unfinished or Outcome.INCONCLUSIVE in {*parts, golden}:
         return Outcome.INCONCLUSIVE
     return Outcome.PASS
 
 
-def _generator_health(samples: Samples, profile: Profile, context: Context) -> GeneratorHealth:
-    lag = samples.lag
-    per_request = None
-    if context.cpu_seconds is not None and lag.size:
-        per_request = context.cpu_seconds / lag.size * 1e6
-    return GeneratorHealth(
-        lag_p99_milliseconds=float(np.quantile(lag, 0.99)) * 1000.0 if lag.size else None,
-        lag_limit_milliseconds=lag_limit(profile) * 1000.0,
-        cpu_share=context.cpu_share,
-        cpu_microseconds_per_request=per_request,
-    )
+def _outcome(
+    checks: list[Check], looks: list[LookVerdict], golden: Outcome, last: Outcome
+) -> Outcome:
+    problems = [check for check in checks if check.state == "violated"]
+    if golden is Outcome.FAIL:
+        return Outcome.FAIL
+    if any(not problem.only_forbids_pass for problem in problems):
+        return Outcome.INVALID
+    if any(look.outcome is Outcome.FAIL for look in looks):
+        return Outcome.FAIL
+    return Outcome.INVALID if problems else last
+
+
+def _last_look(look: LookVerdict, last: Outcome) -> Outcome:
+    return look.outcome if look.outcome is Outcome.FAIL else last

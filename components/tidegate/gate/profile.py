@@ -2,14 +2,30 @@
 
 import math
 from collections.abc import Mapping
+from functools import cached_property
 from pathlib import Path
 from typing import Literal, Self
 
 import yaml
 from pydantic import Field, model_validator
 
+from tidegate.gate import profile_rules
 from tidegate.gate.document import Document
+from tidegate.gate.profile_rules import MINIMUM_TAIL_SECONDS, quantile_share
+from tidegate.gate.shape import RatePiece, Shape, rate_pieces
 from tidegate.spec.errors import SpecError
+
+__all__ = [
+    "MINIMUM_TAIL_SECONDS",
+    "Profile",
+    "RatePiece",
+    "check_baseline",
+    "load_profile",
+    "needed_requests",
+    "override_profile",
+    "parse_profile",
+    "quantile_share",
+]
 
 Arrival = Literal["constant", "poisson"]
 
@@ -19,6 +35,10 @@ class Profile(Document):
 
     `slos` maps a latency quantile ("p50", "p95", "p99.9") to milliseconds, counted from the
     intended start of a request. `max_error_rate` is a share of the judged requests.
+    `comparison_margins` maps quantiles to how much slower than a baseline they may be (0.10: a
+    tenth); it is asked only of runs with a baseline arm. `looks_seconds` are moments of the judged
+    time at which the run may already FAIL. `min_top1_agreement`, when given, replaces "every golden
+    answer agrees within tolerance" by a bound on the share of golden labels that agree.
     Raises SpecError (inside pydantic's ValidationError) for values that cannot work.
     """
 
@@ -26,20 +46,29 @@ class Profile(Document):
     description: str
     arrival: Arrival = "constant"
     rate_per_second: float
+    shape: Shape | None = None
     duration_seconds: float
     warm_up_seconds: float = 3.0
     deadline_seconds: float = 2.0
     slos: dict[str, float]
     max_error_rate: float
+    min_top1_agreement: float | None = None
+    comparison_margins: dict[str, float] = Field(
+        default_factory=lambda: {"p50": 0.10, "p95": 0.15, "p99": 0.25}
+    )
+    looks_seconds: tuple[float, ...] = ()
     confidence: float = 0.95
     seed: int = Field(ge=0)
     max_requests: int = 100_000
+    max_seconds: float = 3600.0
 
     @model_validator(mode="after")
     def _can_decide(self) -> Self:
-        _check_numbers(self)
-        _check_slos(self)
-        _check_size(self)
+        profile_rules.check_numbers(self)
+        profile_rules.check_slos(self)
+        profile_rules.check_margins(self)
+        profile_rules.check_looks(self)
+        profile_rules.check_size(self)
         return self
 
     @property
@@ -51,6 +80,30 @@ class Profile(Document):
     def tightest_slo_seconds(self) -> float:
         return min(self.slos.values()) / 1000.0
 
+    @property
+    def look_seconds(self) -> tuple[float, ...]:
+        """Every look in seconds of judged time; the last one is the end."""
+        return (*self.looks_seconds, self.duration_seconds)
+
+    def rate_pieces(self) -> tuple[RatePiece, ...]:
+        """The rate over the whole schedule, from the start of the warm-up, without a gap."""
+        return self._pieces
+
+    @property
+    def expected_requests(self) -> float:
+        """Requests of the whole schedule, warm-up included; with Poisson arrivals on average."""
+        return math.fsum(piece.requests for piece in self._pieces)
+
+    @property
+    def expected_judged_requests(self) -> float:
+        return self.expected_requests - self.warm_up_seconds * self.rate_per_second
+
+    @cached_property
+    def _pieces(self) -> tuple[RatePiece, ...]:
+        return rate_pieces(
+            self.shape, self.rate_per_second, self.warm_up_seconds, self.duration_seconds
+        )
+
 
 def load_profile(path: Path) -> Profile:
     """Read a YAML profile. Raises SpecError naming the field, its value and the mend."""
@@ -60,7 +113,7 @@ def load_profile(path: Path) -> Profile:
         raise SpecError(
             "profile", str(path), f"it cannot be read ({error.strerror})", "an existing YAML file"
         ) from None
-    except yaml.YAMLError as error:
+    except (yaml.YAMLError, UnicodeDecodeError) as error:
         raise SpecError("profile", str(path), f"it is not YAML ({error})", "valid YAML") from None
     return parse_profile(content, str(path))
 
@@ -92,99 +145,11 @@ def override_profile(
     return parse_profile(content, f"profile {profile.name}")
 
 
-def quantile_share(quantile: str) -> float:
-    """ "p99.9" → 0.999. Raises SpecError for anything that is not a quantile between 0 and 1."""
-    try:
-        percent = float(quantile.removeprefix("p")) if quantile.startswith("p") else math.nan
-    except ValueError:
-        percent = math.nan
-    if not 0.0 < percent < 100.0:
-        raise SpecError(
-            "slos",
-            quantile,
-            "it is not a latency quantile between 0 and 100 percent",
-            "p50, p95 or p99",
-        )
-    return percent / 100.0
-
-
 def needed_requests(profile: Profile, confidence: float) -> int:
-    """Requests without which no PASS is possible, even without a single miss.
-
-    n = ln alpha / ln(1 - share) for the smallest allowed share of misses: the point where the
-    Clopper-Pearson upper bound of zero misses reaches that share.
-    """
-    shares = [1.0 - quantile_share(quantile) for quantile in profile.slos]
-    smallest = min([*shares, profile.max_error_rate])
-    return math.floor(math.log(1.0 - confidence) / math.log1p(-smallest)) + 1
+    """Requests without which no PASS is possible, even without a single miss."""
+    return profile_rules.needed_requests(profile.slos, profile.max_error_rate, confidence)
 
 
-def _check_numbers(profile: Profile) -> None:
-    positive = {
-        "ratePerSecond": (profile.rate_per_second, "60"),
-        "durationSeconds": (profile.duration_seconds, "45"),
-        "deadlineSeconds": (profile.deadline_seconds, "2"),
-    }
-    for field, (value, example) in positive.items():
-        if value <= 0:
-            raise SpecError(
-                field, value, "nothing would be sent", f"a number above 0, such as {example}"
-            )
-    if profile.warm_up_seconds < 0:
-        raise SpecError("warmUpSeconds", profile.warm_up_seconds, "time is not negative", "3")
-    if not 0.0 < profile.max_error_rate < 1.0:
-        raise SpecError(
-            "maxErrorRate",
-            profile.max_error_rate,
-            "no finite number of requests can show it",
-            "a share above 0 and below 1, such as 0.005",
-        )
-    if not 0.5 <= profile.confidence < 1.0:
-        raise SpecError(
-            "confidence",
-            profile.confidence,
-            "it is not the confidence of a one-sided bound",
-            "at least 0.5 and below 1, such as 0.95",
-        )
-
-
-def _check_slos(profile: Profile) -> None:
-    if not profile.slos:
-        raise SpecError("slos", {}, "without an SLO nothing is judged", "{p95: 100}")
-    for quantile, milliseconds in profile.slos.items():
-        quantile_share(quantile)
-        if milliseconds <= 0:
-            raise SpecError(
-                f"slos.{quantile}",
-                milliseconds,
-                "no answer takes that long",
-                "milliseconds above 0",
-            )
-        if milliseconds > profile.deadline_seconds * 1000.0:
-            raise SpecError(
-                f"slos.{quantile}",
-                milliseconds,
-                f"it lies beyond the deadline of {profile.deadline_seconds:g} s, where a "
-                "request is an error already",
-                "an SLO below deadlineSeconds, or a longer deadline",
-            )
-
-
-def _check_size(profile: Profile) -> None:
-    needed = needed_requests(profile, profile.confidence)
-    if profile.rate_per_second * profile.duration_seconds < needed:
-        raise SpecError(
-            "durationSeconds",
-            profile.duration_seconds,
-            f"at {profile.rate_per_second:g} requests/s cannot decide what is asked: "
-            f"{needed} requests are needed even without a single miss",
-            f"at least {math.ceil(needed / profile.rate_per_second)} seconds",
-        )
-    planned = profile.rate_per_second * profile.total_seconds
-    if planned > profile.max_requests:
-        raise SpecError(
-            "maxRequests",
-            profile.max_requests,
-            f"the schedule has about {planned:.0f} requests",
-            "a lower rate, a shorter duration or a higher limit",
-        )
+def check_baseline(profile: Profile) -> None:
+    """Refuse a comparison that this profile's duration cannot decide. Raises SpecError."""
+    profile_rules.check_baseline(profile)

@@ -5,18 +5,19 @@ from dataclasses import dataclass, fields
 from enum import IntEnum
 from pathlib import Path
 from typing import Any
-from zipfile import BadZipFile
 
 import numpy as np
 import numpy.typing as npt
 
-from tidegate.spec.errors import SpecError
-
 FloatArray = npt.NDArray[np.float64]
 BoolArray = npt.NDArray[np.bool_]
 CodeArray = npt.NDArray[np.int8]
+SizeArray = npt.NDArray[np.int32]
 
 CANDIDATE_ARM = 0
+BASELINE_ARM = 1
+UNKNOWN_BYTES = -1
+REVISION_NOT_STATED = -1
 
 
 class ErrorKind(IntEnum):
@@ -65,11 +66,12 @@ class ProtocolCode(IntEnum):
 
 @dataclass(frozen=True)
 class Samples:
-    """Arrays of one length.
+    """Arrays of one length, and the names that `revision` points to.
 
     `intended`, `sent`, `done` are seconds on one monotonic clock; NaN means never sent or never
     done. `arm` is 0 for the candidate and 1 for a baseline. `kind` holds ErrorKind codes,
-    `protocol` ProtocolCode codes.
+    `protocol` ProtocolCode codes. `bytes` is the size of the answer on the wire, -1 when unknown.
+    `revision` is the place in `revisions` of the one that answered, -1 when it was not stated.
     """
 
     intended: FloatArray
@@ -79,6 +81,9 @@ class Samples:
     arm: CodeArray
     kind: CodeArray
     protocol: CodeArray
+    bytes: SizeArray
+    revision: CodeArray
+    revisions: tuple[str, ...] = ()
 
     def __len__(self) -> int:
         return int(self.intended.size)
@@ -88,7 +93,13 @@ class Samples:
         return cls.unsent(np.empty(0), np.empty(0, np.int8))
 
     @classmethod
-    def unsent(cls, intended: FloatArray, protocol: CodeArray) -> "Samples":
+    def unsent(
+        cls,
+        intended: FloatArray,
+        protocol: CodeArray,
+        arm: CodeArray | None = None,
+        revisions: tuple[str, ...] = (),
+    ) -> "Samples":
         """Rows for planned requests of which none has been sent yet."""
         count = intended.size
         return cls(
@@ -96,14 +107,56 @@ class Samples:
             sent=np.full(count, np.nan),
             done=np.full(count, np.nan),
             ok=np.zeros(count, np.bool_),
-            arm=np.full(count, CANDIDATE_ARM, np.int8),
+            arm=np.full(count, CANDIDATE_ARM, np.int8) if arm is None else arm,
             kind=np.full(count, ErrorKind.UNFINISHED, np.int8),
             protocol=protocol,
+            bytes=np.full(count, UNKNOWN_BYTES, np.int32),
+            revision=np.full(count, REVISION_NOT_STATED, np.int8),
+            revisions=revisions,
         )
+
+    @classmethod
+    def of_times(
+        cls,
+        intended: FloatArray,
+        sent: FloatArray,
+        done: FloatArray,
+        ok: BoolArray,
+        arm: CodeArray | None = None,
+    ) -> "Samples":
+        """Rows of which only the times and the result are known."""
+        kind = np.where(ok, ErrorKind.NONE, ErrorKind.UNSPECIFIED).astype(np.int8)
+        count = intended.size
+        return cls(
+            intended=intended,
+            sent=sent,
+            done=done,
+            ok=ok,
+            arm=np.full(count, CANDIDATE_ARM, np.int8) if arm is None else arm,
+            kind=kind,
+            protocol=np.full(count, ProtocolCode.UNKNOWN, np.int8),
+            bytes=np.full(count, UNKNOWN_BYTES, np.int32),
+            revision=np.full(count, REVISION_NOT_STATED, np.int8),
+        )
+
+    @classmethod
+    def concatenate(cls, parts: "list[Samples]") -> "Samples":
+        """All rows of parts that share their `revisions`."""
+        if not parts:
+            return cls.empty()
+        columns = {
+            name: np.concatenate([getattr(part, name) for part in parts]) for name in ARRAY_NAMES
+        }
+        return cls(**columns, revisions=parts[0].revisions)
 
     def where(self, chosen: BoolArray | slice) -> "Samples":
         """The chosen rows."""
-        return Samples(**{name: array[chosen] for name, array in self._arrays()})
+        columns = {name: array[chosen] for name, array in self.arrays()}
+        return Samples(**columns, revisions=self.revisions)
+
+    def of_arm(self, arm: int) -> "Samples":
+        """The rows of one arm."""
+        return self.where(self.arm == arm)
 
     @property
     def latency(self) -> FloatArray:
@@ -120,79 +173,34 @@ class Samples:
         """Counts of failed requests that were sent, by label, most frequent first."""
         failed = ~self.ok & ~np.isnan(self.sent)
         counts = np.bincount(self.kind[failed], minlength=len(ErrorKind))
-        found = [(kind.label, int(counts[kind])) for kind in ErrorKind if counts[kind]]
-        return dict(sorted(found, key=lambda item: -item[1]))
-
-    def count_by_protocol(self) -> dict[str, int]:
-        """Counts of sent requests by label."""
-        started = ~np.isnan(self.sent)
-        codes, counts = np.unique(self.protocol[started], return_counts=True)
-        return {
-            ProtocolCode(code).label: int(count) for code, count in zip(codes, counts, strict=True)
-        }
+        return count_labels(counts)
 
     def save(self, path: Path) -> None:
         """Write an uncompressed .npz with one array per field."""
+        columns: dict[str, npt.NDArray[Any]] = dict(self.arrays())
+        if self.revisions:
+            columns["revisions"] = np.array(self.revisions)
         with path.open("wb") as stream:
-            np.savez(stream, **dict(self._arrays()))
+            np.savez(stream, **columns)
 
     @classmethod
     def load(cls, path: Path) -> "Samples":
-        """Read an .npz with at least intended, sent, done and ok.
+        """Read a whole file into memory; `sample_file.read_chunks` reads one of any size.
 
         Raises SpecError when an array is missing, has another length or another type.
         """
-        try:
-            with np.load(path, allow_pickle=False) as archive:
-                arrays = {name: archive[name] for name in archive.files}
-        except OSError as error:
-            raise SpecError(
-                "samples", str(path), f"it cannot be read ({error})", "an existing .npz file"
-            ) from None
-        except (ValueError, BadZipFile) as error:
-            raise SpecError(
-                "samples", str(path), f"it is not an .npz of plain arrays ({error})", "numpy.savez"
-            ) from None
-        return _from_arrays(arrays, path)
+        from tidegate.gate.sample_file import read_chunks
 
-    def _arrays(self) -> Iterator[tuple[str, npt.NDArray[Any]]]:
-        return ((field.name, getattr(self, field.name)) for field in fields(self))
+        return cls.concatenate(list(read_chunks(path)))
+
+    def arrays(self) -> Iterator[tuple[str, npt.NDArray[Any]]]:
+        return ((name, getattr(self, name)) for name in ARRAY_NAMES)
 
 
-def _from_arrays(arrays: dict[str, npt.NDArray[np.generic]], path: Path) -> Samples:
-    for name in ("intended", "sent", "done", "ok"):
-        if name not in arrays:
-            raise SpecError(
-                "samples", str(path), f"it has no array {name!r}", "intended, sent, done and ok"
-            )
-    count = arrays["intended"].size
-    unspecified = np.where(arrays["ok"], ErrorKind.NONE, ErrorKind.UNSPECIFIED)
-    defaults: dict[str, npt.NDArray[np.generic]] = {
-        "arm": np.full(count, CANDIDATE_ARM, np.int8),
-        "kind": unspecified.astype(np.int8),
-        "protocol": np.full(count, ProtocolCode.UNKNOWN, np.int8),
-    }
-    arrays = defaults | arrays
-    for name, array in arrays.items():
-        if array.shape != (count,):
-            raise SpecError(
-                f"samples.{name}",
-                array.shape,
-                f"it does not match intended, which has {count} rows",
-                "one-dimensional arrays of one length",
-            )
-    if arrays["ok"].dtype != np.bool_:
-        raise SpecError("samples.ok", arrays["ok"].dtype, "it is not boolean", "an array of bool")
-    if count and not np.isfinite(arrays["intended"].astype(np.float64)).all():
-        raise SpecError(
-            "samples.intended", "NaN", "every request has an intended start", "finite seconds"
-        )
-    return Samples(
-        intended=arrays["intended"].astype(np.float64),
-        sent=arrays["sent"].astype(np.float64),
-        done=arrays["done"].astype(np.float64),
-        ok=arrays["ok"].astype(np.bool_),
-        arm=arrays["arm"].astype(np.int8),
-        kind=arrays["kind"].astype(np.int8),
-        protocol=arrays["protocol"].astype(np.int8),
-    )
+ARRAY_NAMES = tuple(field.name for field in fields(Samples) if field.name != "revisions")
+
+
+def count_labels(counts: npt.NDArray[np.int64]) -> dict[str, int]:
+    """Counts indexed by ErrorKind as labels, most frequent first, without the zeros."""
+    found = [(kind.label, int(counts[kind])) for kind in ErrorKind if counts[kind]]
+    return dict(sorted(found, key=lambda item: -item[1]))

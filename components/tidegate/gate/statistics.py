@@ -5,17 +5,17 @@ counts per block of time, relative to the binomial variance, measures by how muc
 effect D); n correlated requests then carry the information of n/D independent ones.
 """
 
-import math
 from dataclasses import dataclass
 
 import numpy as np
 from scipy.special import betaincinv
 
-from tidegate.gate.samples import BoolArray, FloatArray
+from tidegate.gate.profile_rules import MINIMUM_BLOCKS
+from tidegate.gate.tally import ShareCounts
 
-BLOCK_SECONDS = (1.0, 2.0, 5.0, 10.0, 20.0)
-MINIMUM_BLOCKS = 12
-"""Fewer blocks estimate a variance too poorly to be used."""
+BLOCK_SECONDS = (1, 2, 5, 10, 20, 60, 120, 300, 600, 1800, 3600)
+"""A block length counts when the run has MINIMUM_BLOCKS of it: five minutes reach to 20 s, and
+only an hour and more sees what drifts within minutes."""
 
 
 @dataclass(frozen=True)
@@ -47,49 +47,51 @@ def lower_bound(misses: float, requests: float, confidence: float) -> float:
     return float(betaincinv(misses, requests - misses + 1.0, 1.0 - confidence))
 
 
-def share_bounds(missed: BoolArray, intended: FloatArray, confidence: float) -> ShareBounds:
-    """Bounds of the share of `missed` requests, which were due at `intended` seconds.
-
-    With n = 0 nothing is known and the bounds are 0 and 1.
+def share_bounds(
+    counts: ShareCounts, confidence: float, fail_confidence: float | None = None
+) -> ShareBounds:
+    """Bounds of the share of misses: the upper one at `confidence`, the lower one at
+    `fail_confidence` (by default the same). With n = 0 nothing is known: 0 and 1.
     """
-    requests, misses = int(missed.size), int(np.count_nonzero(missed))
-    effect = design_effect(missed, intended)
+    requests, misses = int(counts.requests.sum()), int(counts.misses.sum())
+    effect = design_effect(counts)
+    n, x = requests / effect, misses / effect
     return ShareBounds(
         misses=misses,
         requests=requests,
         design_effect=effect,
-        lower=lower_bound(misses / effect, requests / effect, confidence),
-        upper=upper_bound(misses / effect, requests / effect, confidence),
+        lower=lower_bound(x, n, confidence if fail_confidence is None else fail_confidence),
+        upper=upper_bound(x, n, confidence),
     )
 
 
-def design_effect(missed: BoolArray, intended: FloatArray) -> float:
+def design_effect(counts: ShareCounts) -> float:
     """D = max(1, max D_B) over block lengths B with at least MINIMUM_BLOCKS blocks.
 
     D_B = Σ(x_b - n_b·r)² / (n_b·r(1-r)) / (m-1) with x_b of n_b requests missed in block b of m
     and r the share of all. 1.0 when nothing or everything was missed.
     """
-    if not missed.any() or missed.all():
+    requests, misses = int(counts.requests.sum()), int(counts.misses.sum())
+    if not 0 < misses < requests:
         return 1.0
-    share = float(missed.mean())
-    elapsed = intended - intended.min()
+    share = misses / requests
+    end = int(np.flatnonzero(counts.requests)[-1]) + 1
     effects = [1.0]
-    for seconds in BLOCK_SECONDS:
-        block = (elapsed / seconds).astype(np.int64)
-        sizes = np.bincount(block)
-        counts = np.bincount(block, weights=missed)[sizes > 0]
+    for length in BLOCK_SECONDS:
+        starts = np.arange(0, end, length)
+        sizes = np.add.reduceat(counts.requests[:end], starts)
+        missed = np.add.reduceat(counts.misses[:end], starts)[sizes > 0]
         sizes = sizes[sizes > 0]
         if sizes.size < MINIMUM_BLOCKS:
-            continue
-        squares = (counts - sizes * share) ** 2 / (sizes * share * (1.0 - share))
+            break
+        squares = (missed - sizes * share) ** 2 / (sizes * share * (1.0 - share))
         effects.append(float(squares.sum()) / (sizes.size - 1))
     return max(effects)
 
 
-def correlation_measured(intended: FloatArray) -> bool:
+def correlation_measured(counts: ShareCounts) -> bool:
     """Whether the run is long enough for at least one block length."""
-    span = float(np.ptp(intended)) if intended.size else 0.0
-    return span >= BLOCK_SECONDS[0] * (MINIMUM_BLOCKS - 1)
+    return int(np.count_nonzero(counts.requests)) >= MINIMUM_BLOCKS
 
 
 def requests_to_pass(bounds: ShareBounds, limit: float, confidence: float) -> int | None:
@@ -116,13 +118,6 @@ def requests_to_pass(bounds: ShareBounds, limit: float, confidence: float) -> in
     return high
 
 
-def quantile_estimate(latency: FloatArray, share: float) -> float:
-    """The empirical quantile (inverse CDF): infinite where requests failed, NaN for n = 0."""
-    if not latency.size:
-        return math.nan
-    return float(np.sort(latency)[min(latency.size, math.ceil(share * latency.size)) - 1])
-
-
 def attempt_confidence(confidence: float, attempt: int) -> float:
     """The confidence left to the k-th attempt: 1 - alpha / (k(k+1)) with alpha = 1 - confidence.
 
@@ -130,3 +125,9 @@ def attempt_confidence(confidence: float, attempt: int) -> float:
     passes with probability alpha at most, however often it is tried.
     """
     return 1.0 - (1.0 - confidence) / (attempt * (attempt + 1))
+
+
+def shared_confidence(confidence: float, tests: int) -> float:
+    """The confidence of each of several tests that together err as seldom as one would:
+    1 - alpha / tests (Bonferroni)."""
+    return 1.0 - (1.0 - confidence) / tests

@@ -68,6 +68,13 @@ class GoldenReport(Document):
     top1_agreement: float | None
     max_deviation: float | None
     first_difference: str | None
+    wrong_values: int = 0
+    """Those of the disagreements that are values beyond tolerance and nothing worse."""
+    top1_examples: int = 0
+    top1_agreeing: int = 0
+    """Examples whose label could be compared, and those that agree over every protocol."""
+    top1_lower: float | None = None
+    top1_upper: float | None = None
 
 
 class ServerCounts(Document):
@@ -77,8 +84,18 @@ class ServerCounts(Document):
     failure: int
 
 
+class BaselineCounts(Document):
+    """Requests to the baseline; `judged` leaves the warm-up out."""
+
+    planned: int
+    sent: int
+    done: int
+    errored: int
+    judged: int
+
+
 class Counts(Document):
-    """Requests of the run; `judged` leaves the warm-up out."""
+    """Requests of the run, both arms together; `judged` is the candidate's without the warm-up."""
 
     planned: int
     sent: int
@@ -87,6 +104,7 @@ class Counts(Document):
     judged: int
     by_protocol: dict[str, int]
     server: ServerCounts | None
+    baseline: BaselineCounts | None = None
 
 
 class GeneratorHealth(Document):
@@ -96,6 +114,76 @@ class GeneratorHealth(Document):
     lag_limit_milliseconds: float
     cpu_share: float | None
     cpu_microseconds_per_request: float | None
+
+
+class RatioVerdict(Document):
+    """One quantile of the candidate over the baseline's, of done - sent.
+
+    None stands for what is not finite: no data, or a quantile among failed requests.
+    """
+
+    quantile: str
+    margin: float
+    candidate_milliseconds: float | None
+    baseline_milliseconds: float | None
+    ratio: float | None
+    lower: float | None
+    upper: float | None
+    outcome: Outcome
+
+
+class ComparisonVerdict(Document):
+    """The candidate beside the baseline, by a bootstrap over paired blocks of time."""
+
+    baseline_revision: str | None
+    why: str | None
+    candidate_requests: int
+    baseline_requests: int
+    block_seconds: float
+    blocks: int
+    resamples: int
+    quantiles: tuple[RatioVerdict, ...]
+    outcome: Outcome
+
+
+class ConditionBounds(Document):
+    """One condition at one look: a share against the allowed share (SLO, error rate), or a ratio
+    against 1 + margin (comparison). None stands for what is not finite."""
+
+    name: str
+    kind: Literal["slo", "errorRate", "comparison"]
+    estimate: float | None
+    lower: float | None
+    upper: float | None
+    limit: float
+    outcome: Outcome
+
+
+class LookVerdict(Document):
+    """What the first judged seconds show. Only the last look can PASS."""
+
+    seconds: float
+    requests: int
+    confidence: float
+    """Of the lower bound of each condition, which alone may FAIL."""
+    outcome: Outcome
+    reason: str
+    conditions: tuple[ConditionBounds, ...]
+
+
+class NeededTime(Document):
+    """How much more load would probably decide; None when no amount would."""
+
+    condition: str
+    seconds: float | None
+
+
+class ValidityCheck(Document):
+    """One reason to believe the numbers, or not to."""
+
+    name: str
+    state: Literal["ok", "violated", "unknown"]
+    detail: str
 
 
 class Subject(Document):
@@ -135,3 +223,13 @@ class Verdict(Document):
     evidence_path: str | None
     started_at: str | None
     ended_at: str | None
+    judged_seconds: float = 0.0
+    fail_confidence: float | None = None
+    """Of each condition at each look, so that all of them together err as seldom as one."""
+    comparison: ComparisonVerdict | None = None
+    looks: tuple[LookVerdict, ...] = ()
+    needed: tuple[NeededTime, ...] = ()
+    checks: tuple[ValidityCheck, ...] = ()
+    baseline_errors_by_kind: dict[str, int] = Field(default_factory=dict)
+    report_path: str | None = None
+    report_problem: str | None = None

@@ -1,5 +1,6 @@
 """Short profiles, requests and synthetic samples."""
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -67,12 +68,6 @@ def make_samples(
     ok = np.ones(requests, np.bool_)
     if failed:
         ok[np.linspace(0, requests - 1, failed).astype(int)] = False
-    return Samples(
-        intended=intended,
-        sent=intended + 0.0002,
-        done=intended + latency_seconds,
-        ok=ok,
-        arm=np.zeros(requests, np.int8),
-        kind=np.where(ok, ErrorKind.NONE, ErrorKind.STATUS).astype(np.int8),
-        protocol=np.zeros(requests, np.int8),
-    )
+    kind = np.where(ok, ErrorKind.NONE, ErrorKind.STATUS).astype(np.int8)
+    times = Samples.of_times(intended, intended + 0.0002, intended + latency_seconds, ok)
+    return replace(times, kind=kind, protocol=np.zeros(requests, np.int8))

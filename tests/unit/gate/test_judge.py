@@ -10,7 +10,7 @@ from tests.unit.gate.builders import make_profile, make_samples
 from tidegate.gate.judging import judge
 from tidegate.gate.profile import Profile
 from tidegate.gate.samples import ErrorKind, Samples
-from tidegate.gate.validity import Context, Problem, ServerComparison
+from tidegate.gate.validity import Context, Problem, ServerComparison, WorkerCounts
 from tidegate.gate.verdict import GoldenReport, Outcome, ServerCounts
 
 pytestmark = pytest.mark.unit
@@ -193,7 +193,10 @@ FIRST_HUNDRED = slice(0, 100)
             ),
             "100 requests were sent and neither answered nor counted",
         ),
-        (with_rows(make_samples(), FIRST_HUNDRED, done=-1.0), "clock went backwards"),
+        (with_rows(make_samples(), slice(100, 200), done=0.5), "clock went backwards"),
+        (with_rows(make_samples(), FIRST_HUNDRED, done=-1.0), "not negative"),
+        (with_rows(make_samples(), FIRST_HUNDRED, sent=np.inf), "no clock shows it"),
+        (with_rows(make_samples(), slice(100, 101), intended=1e9), "more than a month"),
         (
             with_rows(make_samples(), FIRST_HUNDRED, ok=False, kind=ErrorKind.OTHER_VERSION),
             "100 answers under load came from another model or version",
@@ -225,6 +228,9 @@ def test_full_context_makes_validity_full() -> None:
         cpu_seconds=5.0,
         wall_seconds=50.0,
         changed_files=(),
+        clock_steps_seconds=0.0,
+        server_restarted=False,
+        workers=WorkerCounts(started=1, finished=1),
     )
     verdict = judge(make_samples(), profile(), context)
     assert (verdict.outcome, verdict.validity) == (Outcome.PASS, "full")

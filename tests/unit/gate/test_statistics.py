@@ -1,21 +1,27 @@
 """Bounds against published totals, and the correction for correlated requests."""
 
-import math
-
 import numpy as np
+import numpy.typing as npt
 import pytest
 
 from tidegate.gate.statistics import (
     attempt_confidence,
     design_effect,
     lower_bound,
-    quantile_estimate,
     requests_to_pass,
     share_bounds,
+    shared_confidence,
     upper_bound,
 )
+from tidegate.gate.tally import ShareCounts
 
 pytestmark = pytest.mark.unit
+
+
+def counts(missed: npt.NDArray[np.bool_], rate: float) -> ShareCounts:
+    """Requests at a constant rate, by second."""
+    second = (np.arange(missed.size) / rate).astype(np.int64)
+    return ShareCounts(np.bincount(second), np.bincount(second[missed], minlength=second.max() + 1))
 
 
 @pytest.mark.parametrize(
@@ -45,25 +51,26 @@ def test_zero_errors_in_three_thousand_show_a_tenth_of_a_percent() -> None:
 
 def test_bounds_enclose_the_share_and_are_trivial_without_data() -> None:
     assert lower_bound(30, 100, 0.95) < 0.3 < upper_bound(30, 100, 0.95)
-    nothing = share_bounds(np.zeros(0, np.bool_), np.zeros(0), 0.95)
+    empty = np.zeros(0, np.int64)
+    nothing = share_bounds(ShareCounts(empty, empty), 0.95)
     assert (nothing.lower, nothing.upper) == (0.0, 1.0)
-    everything = share_bounds(np.ones(50, np.bool_), np.arange(50.0), 0.95)
+    everything = share_bounds(counts(np.ones(50, np.bool_), 1.0), 0.95)
     assert everything.upper == 1.0 and everything.lower > 0.9
 
 
 def test_independent_misses_have_a_design_effect_near_one() -> None:
     generator = np.random.default_rng(3)
     missed = generator.random(60_000) < 0.02
-    assert 1.0 <= design_effect(missed, np.arange(60_000) / 200.0) < 2.0
+    assert 1.0 <= design_effect(counts(missed, 200.0)) < 2.0
 
 
 def test_misses_in_bursts_count_as_fewer_requests() -> None:
     intended = np.arange(60_000) / 200.0
     missed = (intended % 30.0) < 0.6
-    effect = design_effect(missed, intended)
+    effect = design_effect(counts(missed, 200.0))
     assert effect > 50.0
-    burst = share_bounds(missed, intended, 0.95)
-    spread = share_bounds(np.arange(60_000) % 50 == 0, intended, 0.95)
+    burst = share_bounds(counts(missed, 200.0), 0.95)
+    spread = share_bounds(counts(np.arange(60_000) % 50 == 0, 200.0), 0.95)
     assert burst.misses == pytest.approx(spread.misses, rel=0.02)
     assert burst.upper > 1.5 * spread.upper
 
@@ -75,21 +82,15 @@ def test_design_effect_is_the_formula_on_one_block_length() -> None:
     share = 10 / 120
     squares = (10 - 10 * share) ** 2 + 11 * (10 * share) ** 2
     expected = squares / (10 * share * (1 - share)) / 11
-    assert design_effect(missed, np.arange(120) / 10.0) == pytest.approx(expected)
+    assert design_effect(counts(missed, 10.0)) == pytest.approx(expected)
 
 
 def test_more_requests_needed_are_just_enough() -> None:
-    bounds = share_bounds(np.zeros(100, np.bool_), np.arange(100.0), 0.95)
+    bounds = share_bounds(counts(np.zeros(100, np.bool_), 1.0), 0.95)
     needed = requests_to_pass(bounds, 0.01, 0.95)
     assert needed == 299
-    at_limit = share_bounds(np.arange(100) % 10 == 0, np.arange(100.0), 0.95)
+    at_limit = share_bounds(counts(np.arange(100) % 10 == 0, 1.0), 0.95)
     assert requests_to_pass(at_limit, 0.1, 0.95) is None
-
-
-def test_quantile_counts_failures_as_slowest() -> None:
-    latency = np.array([0.1] * 96 + [np.inf] * 4)
-    assert quantile_estimate(latency, 0.95) == 0.1
-    assert math.isinf(quantile_estimate(latency, 0.97))
 
 
 def test_all_attempts_together_spend_no_more_than_alpha() -> None:
@@ -97,3 +98,8 @@ def test_all_attempts_together_spend_no_more_than_alpha() -> None:
     assert spent[0] == pytest.approx(0.025)
     assert spent == sorted(spent, reverse=True)
     assert 0.0499 < sum(spent) <= 0.05
+
+
+def test_tests_share_their_error_budget() -> None:
+    assert shared_confidence(0.95, 1) == 0.95
+    assert shared_confidence(0.95, 10) == pytest.approx(0.995)

@@ -1,12 +1,12 @@
 """Every try at a gate, append-only per environment, so that trying until it passes shows."""
 
-import os
 from collections.abc import Sequence
 from pathlib import Path
 
 from pydantic import Field
 
 from tidegate.gate.document import Document
+from tidegate.gate.evidence_store import open_store
 from tidegate.gate.verdict import Outcome
 from tidegate.spec.errors import SpecError
 
@@ -26,42 +26,40 @@ class Attempt(Document):
     evidence_path: str
 
 
+def attempts_log(environment: str) -> str:
+    """Name of an environment's log in an evidence store."""
+    return f"attempts-{environment}"
+
+
 def attempts_path(evidence_dir: Path, environment: str) -> Path:
-    return evidence_dir / f"attempts-{environment}.jsonl"
+    """Where a folder keeps that log."""
+    return evidence_dir / f"{attempts_log(environment)}.jsonl"
 
 
-def record_attempt(evidence_dir: Path, environment: str, attempt: Attempt) -> None:
-    """Append durably; earlier lines are never touched."""
-    evidence_dir.mkdir(parents=True, exist_ok=True)
-    line = attempt.model_dump_json(by_alias=True) + "\n"
-    with attempts_path(evidence_dir, environment).open("a", encoding="utf-8") as stream:
-        stream.write(line)
-        stream.flush()
-        os.fsync(stream.fileno())
+def record_attempt(evidence: str | Path, environment: str, attempt: Attempt) -> None:
+    """Append durably to the log in a folder or bucket; earlier lines are never touched."""
+    line = attempt.model_dump_json(by_alias=True)
+    open_store(evidence).append(attempts_log(environment), line)
 
 
 def attempts_of(
-    evidence_dir: Path, environment: str, revision: str, profile_digest: str
+    evidence: str | Path, environment: str, revision: str, profile_digest: str
 ) -> list[Attempt]:
     """Earlier tries of a revision under one profile, oldest first.
 
     Raises SpecError when the record is damaged: a lost attempt would give its error budget back.
     """
-    path = attempts_path(evidence_dir, environment)
-    try:
-        lines = path.read_text(encoding="utf-8").splitlines()
-    except FileNotFoundError:
-        return []
+    store, log = open_store(evidence), attempts_log(environment)
     found = []
-    for number, line in enumerate(lines, start=1):
+    for number, line in enumerate(store.lines(log), start=1):
         try:
             attempt = Attempt.model_validate_json(line)
         except ValueError:
             raise SpecError(
-                f"{path}: line {number}",
+                f"{store.locate(log)}: line {number}",
                 line,
                 "it is no attempt, so the error budget left is unknown",
-                "the line as it was written, or a repaired file",
+                "the line as it was written, or a repaired record",
             ) from None
         if attempt.revision == revision and attempt.profile_digest == profile_digest:
             found.append(attempt)

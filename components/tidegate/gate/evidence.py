@@ -1,10 +1,10 @@
-"""Verdicts as in-toto statements in an append-only folder."""
+"""Verdicts as in-toto statements in an append-only store."""
 
 import json
-import os
 from pathlib import Path
 from typing import Any
 
+from tidegate.gate.evidence_store import open_store
 from tidegate.gate.request import GateRequest
 from tidegate.gate.verdict import Outcome, Verdict
 
@@ -12,28 +12,26 @@ STATEMENT_TYPE = "https://in-toto.io/Statement/v1"
 PREDICATE_TYPE = "https://in-toto.io/attestation/test-result/v0.1"
 
 
-def evidence_path(request: GateRequest, verdict: Verdict) -> Path:
-    """`<evidenceDir>/<service>/<revision>/<UTC timestamp>-<outcome>.json`"""
-    stamp = (verdict.ended_at or "").replace("-", "").replace(":", "")
-    folder = Path(request.evidence_dir) / request.service / request.revision
-    return folder / f"{stamp}-{verdict.outcome}.json"
+def evidence_path(request: GateRequest, verdict: Verdict) -> str:
+    """`<evidenceDir>/<service>/<revision>/<UTC timestamp>-<outcome>.json`, a path or a URL."""
+    return open_store(request.evidence_dir).locate(_name(request, verdict))
 
 
-def write_evidence(request: GateRequest, verdict: Verdict) -> Path:
-    """Write the statement. Raises FileExistsError rather than touching earlier evidence."""
-    path = evidence_path(request, verdict)
-    path.parent.mkdir(parents=True, exist_ok=True)
-    with path.open("x", encoding="utf-8") as stream:
-        json.dump(statement(request, verdict), stream, indent=2, allow_nan=False)
-        stream.write("\n")
-        stream.flush()
-        os.fsync(stream.fileno())
-    return path
+def write_evidence(request: GateRequest, verdict: Verdict) -> str:
+    """Keep the statement and say where.
+
+    Raises EvidenceExistsError rather than touching earlier evidence, SpecError when the store's
+    address is none.
+    """
+    content = json.dumps(statement(request, verdict), indent=2, allow_nan=False) + "\n"
+    return open_store(request.evidence_dir).create(_name(request, verdict), content.encode())
 
 
-def latest_evidence(evidence_dir: Path, service: str, revision: str) -> Path | None:
-    """The newest statement about a revision; file names sort by time."""
-    return max((evidence_dir / service / revision).glob("*.json"), default=None)
+def latest_evidence(evidence: str | Path, service: str, revision: str) -> str | None:
+    """Path or URL of the newest statement about a revision; names sort by time."""
+    store = open_store(evidence)
+    names = store.names(f"{service}/{revision}")
+    return store.locate(names[-1]) if names else None
 
 
 def statement(request: GateRequest, verdict: Verdict) -> dict[str, Any]:
@@ -42,13 +40,7 @@ def statement(request: GateRequest, verdict: Verdict) -> dict[str, Any]:
     The predicate knows PASSED, WARNED and FAILED; only PASS is PASSED. The whole verdict stands
     beside it in `annotations`.
     """
-    tests = [(part.quantile, part.outcome) for part in verdict.quantiles]
-    if verdict.error_rate is not None:
-        tests.append(("errorRate", verdict.error_rate.outcome))
-    if verdict.golden is not None:
-        right = verdict.golden.complete and not verdict.golden.disagreements
-        tests.append(("goldenAnswers", Outcome.PASS if right else Outcome.FAIL))
-    tests.append(("validity", Outcome.FAIL if verdict.outcome is Outcome.INVALID else Outcome.PASS))
+    tests = _tests(request, verdict)
     return {
         "_type": STATEMENT_TYPE,
         "subject": [
@@ -68,6 +60,32 @@ def statement(request: GateRequest, verdict: Verdict) -> dict[str, Any]:
             "annotations": {"verdict": verdict.model_dump(mode="json", by_alias=True)},
         },
     }
+
+
+def _tests(request: GateRequest, verdict: Verdict) -> list[tuple[str, Outcome]]:
+    """Every condition by name; a validity check that fails is named after the check."""
+    tests = [(part.quantile, part.outcome) for part in verdict.quantiles]
+    if verdict.error_rate is not None:
+        tests.append(("errorRate", verdict.error_rate.outcome))
+    if verdict.comparison is not None:
+        tests += [
+            (f"comparison/{part.quantile}", part.outcome) for part in verdict.comparison.quantiles
+        ]
+    if verdict.golden is not None:
+        # Loaded on use: it needs scipy, and a provider only reads evidence.
+        from tidegate.gate.golden_rule import golden_outcome
+
+        right = golden_outcome(verdict.golden, request.profile, verdict.confidence)
+        tests.append(("goldenAnswers", right if verdict.golden.complete else Outcome.FAIL))
+    states = {"ok": Outcome.PASS, "violated": Outcome.FAIL, "unknown": Outcome.INCONCLUSIVE}
+    tests += [(f"validity/{check.name}", states[check.state]) for check in verdict.checks]
+    tests.append(("validity", Outcome.FAIL if verdict.outcome is Outcome.INVALID else Outcome.PASS))
+    return tests
+
+
+def _name(request: GateRequest, verdict: Verdict) -> str:
+    stamp = (verdict.ended_at or "").replace("-", "").replace(":", "")
+    return f"{request.service}/{request.revision}/{stamp}-{verdict.outcome}.json"
 
 
 def _resource(name: str, digest: str) -> dict[str, Any]:

@@ -7,6 +7,7 @@ import pytest
 
 from tests.unit.gate.builders import SUBJECT_DIGEST, make_profile, make_request, make_samples
 from tests.unit.gate.kserve_fake import FakeServer
+from tests.unit.gate.report_examples import example_verdict
 from tidegate.gate.attempts import (
     Attempt,
     attempts_of,
@@ -14,11 +15,12 @@ from tidegate.gate.attempts import (
     next_attempt,
     record_attempt,
 )
-from tidegate.gate.evidence import latest_evidence, write_evidence
+from tidegate.gate.evidence import latest_evidence, statement, write_evidence
+from tidegate.gate.evidence_store import EvidenceExistsError
 from tidegate.gate.judging import judge
 from tidegate.gate.request import GateRequest
 from tidegate.gate.validity import Context
-from tidegate.gate.verdict import Outcome, Verdict
+from tidegate.gate.verdict import GoldenReport, Outcome, Verdict
 from tidegate.spec.errors import SpecError
 
 pytestmark = pytest.mark.unit
@@ -51,7 +53,7 @@ def attempt(number: int, outcome: Outcome = Outcome.INCONCLUSIVE, judged: int = 
 
 
 def test_statement_names_subjects_result_and_configuration(request_: GateRequest) -> None:
-    path = write_evidence(request_, verdict_at("2026-11-22T18:00:00.000Z"))
+    path = Path(write_evidence(request_, verdict_at("2026-11-22T18:00:00.000Z")))
     assert path.name == "20261122T180000.000Z-PASS.json"
     assert path.parent.parts[-2:] == ("doubler", "doubler-2-0123abcd")
     statement = json.loads(path.read_text())
@@ -68,22 +70,23 @@ def test_statement_names_subjects_result_and_configuration(request_: GateRequest
 
 
 def test_only_pass_is_passed(request_: GateRequest) -> None:
-    path = write_evidence(request_, verdict_at("2026-11-22T18:00:00.000Z", failed=2000))
+    path = Path(write_evidence(request_, verdict_at("2026-11-22T18:00:00.000Z", failed=2000)))
     predicate = json.loads(path.read_text())["predicate"]
     assert predicate["result"] == "FAILED"
     assert set(predicate["failedTests"]) == {"p95", "errorRate"}
 
 
 def test_evidence_is_never_overwritten(request_: GateRequest) -> None:
-    first = write_evidence(request_, verdict_at("2026-11-22T18:00:00.000Z"))
+    first = Path(write_evidence(request_, verdict_at("2026-11-22T18:00:00.000Z")))
     before = first.read_bytes()
-    with pytest.raises(FileExistsError):
+    with pytest.raises(EvidenceExistsError):
         write_evidence(request_, verdict_at("2026-11-22T18:00:00.000Z"))
     assert first.read_bytes() == before
     later = write_evidence(request_, verdict_at("2026-11-22T19:00:00.000Z", failed=2000))
     evidence_dir = Path(request_.evidence_dir)
     assert latest_evidence(evidence_dir, "doubler", "doubler-2-0123abcd") == later
     assert latest_evidence(evidence_dir, "doubler", "other") is None
+    assert Path(later).parent == evidence_dir / "doubler" / "doubler-2-0123abcd"
 
 
 def test_attempts_are_appended_per_environment_revision_and_profile(tmp_path: Path) -> None:
@@ -110,3 +113,29 @@ def test_damaged_record_is_an_error_not_a_fresh_budget(tmp_path: Path) -> None:
         stream.write("{half a li\n")
     with pytest.raises(SpecError, match="line 2"):
         attempts_of(tmp_path, "local", "doubler-2-0123abcd", SUBJECT_DIGEST)
+
+
+def test_the_statement_names_every_condition_and_check(request_: GateRequest) -> None:
+    predicate = statement(request_, example_verdict(Outcome.FAIL))["predicate"]
+    assert {"p50", "p95", "errorRate", "comparison/p50", "goldenAnswers", "validity/lag"} <= set(
+        predicate["passedTests"]
+    )
+    assert predicate["failedTests"] == ["p99"]
+    assert set(predicate["warnedTests"]) == {"comparison/p95", "validity/workers"}
+
+
+def test_golden_answers_may_miss_what_the_profile_allows(request_: GateRequest) -> None:
+    profile = make_profile(min_top1_agreement=0.9)
+    request = request_.model_copy(update={"profile": profile})
+    golden = example_verdict().golden
+    assert golden is not None
+    counts = {"wrong_values": 3, "disagreements": 3, "top1_examples": 200, "top1_agreeing": 199}
+    allowed = golden.model_copy(update=counts)
+    missed = golden.model_copy(update={**counts, "top1_agreeing": 150})
+
+    def tests(golden: GoldenReport, name: str) -> list[str]:
+        found: list[str] = statement(request, example_verdict(golden=golden))["predicate"][name]
+        return found
+
+    assert "goldenAnswers" in tests(allowed, "passedTests")
+    assert "goldenAnswers" in tests(missed, "failedTests")

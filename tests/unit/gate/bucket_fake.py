@@ -1,0 +1,89 @@
+"""An S3 bucket in memory, over HTTP on loopback: put, conditional put, get and list."""
+
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from urllib.parse import parse_qs, unquote, urlsplit
+from xml.sax.saxutils import escape
+
+
+@dataclass
+class FakeBucket:
+    """`lose_answers`: how many of the next puts are carried out and then answered with 503.
+
+    `refusing`: every request is answered with 403.
+    """
+
+    objects: dict[str, bytes] = field(default_factory=dict)
+    lose_answers: int = 0
+    refusing: bool = False
+    endpoint: str = ""
+
+    def put(self, key: str, content: bytes, *, only_new: bool) -> int:
+        if only_new and key in self.objects:
+            return 412
+        self.objects[key] = content
+        if self.lose_answers:
+            self.lose_answers -= 1
+            return 503
+        return 200
+
+    def listing(self, prefix: str) -> bytes:
+        entries = "".join(
+            f"<Contents><Key>{escape(key)}</Key><Size>{len(content)}</Size><ETag>e</ETag>"
+            "<LastModified>2026-11-22T18:00:00.000Z</LastModified></Contents>"
+            for key, content in sorted(self.objects.items())
+            if key.startswith(prefix)
+        )
+        return (
+            f"<ListBucketResult><Prefix>{escape(prefix)}</Prefix>"
+            f"<IsTruncated>false</IsTruncated>{entries}</ListBucketResult>"
+        ).encode()
+
+
+@contextmanager
+def serving_bucket() -> Iterator[FakeBucket]:
+    bucket = FakeBucket()
+
+    class Handler(BaseHTTPRequestHandler):
+        protocol_version = "HTTP/1.1"
+
+        def do_PUT(self) -> None:
+            content = self.rfile.read(int(self.headers["Content-Length"]))
+            only_new = self.headers.get("If-None-Match") == "*"
+            self._answer(bucket.put(self._key(), content, only_new=only_new), b"")
+
+        def do_GET(self) -> None:
+            query = parse_qs(urlsplit(self.path).query)
+            if "list-type" in query:
+                self._answer(200, bucket.listing(query.get("prefix", [""])[0]))
+                return
+            content = bucket.objects.get(self._key())
+            self._answer(404 if content is None else 200, content or b"")
+
+        def _key(self) -> str:
+            return unquote(urlsplit(self.path).path).split("/", 2)[2]
+
+        def _answer(self, status: int, body: bytes) -> None:
+            self.send_response(403 if bucket.refusing else status)
+            self.send_header("ETag", '"e"')
+            self.send_header("Last-Modified", "Sun, 22 Nov 2026 18:00:00 GMT")
+            self.send_header("Content-Length", str(len(body)))
+            self.end_headers()
+            self.wfile.write(body)
+
+        def log_message(self, format: str, *arguments: object) -> None:  # noqa: A002
+            """Quiet."""
+
+    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+    bucket.endpoint = f"http://127.0.0.1:{server.server_port}"
+    thread = threading.Thread(target=server.serve_forever)
+    thread.start()
+    try:
+        yield bucket
+    finally:
+        server.shutdown()
+        server.server_close()
+        thread.join(10)

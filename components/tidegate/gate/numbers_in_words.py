@@ -15,9 +15,9 @@ def plain(value: float) -> str:
 
 
 def percent(share: float) -> str:
-    """0.0011 → "0.11%". Seven nines are shown as such."""
-    if 0.5 < share < 1:
-        return f"{math.floor(share * 1e9) / 1e7:g}%" if share > 0.99 else f"{plain(share * 100)}%"
+    """0.0011 → "0.11%". From 99% on every nine is kept: 0.99999 is "99.999%"."""
+    if 0.99 < share < 1:
+        return f"{math.floor(share * 1e9) / 1e7:.10g}%"
     return f"{plain(share * 100)}%"
 
 

@@ -68,7 +68,13 @@ class Browser:
 
     def screenshot(self, path: Path) -> None:
         """The whole page as PNG."""
-        answer = self._call("Page.captureScreenshot", format="png", captureBeyondViewport=True)
+        width, height = self.evaluate(
+            "[document.documentElement.clientWidth, document.documentElement.scrollHeight]"
+        )
+        whole = {"x": 0, "y": 0, "width": width, "height": height, "scale": 1}
+        answer = self._call(
+            "Page.captureScreenshot", format="png", clip=whole, captureBeyondViewport=True
+        )
         path.write_bytes(base64.b64decode(answer["data"]))
 
     def print_pdf(self, path: Path) -> None:

@@ -7,15 +7,11 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
 from tidegate.gate.profile import Profile
-from tidegate.gate.report.charts import (
-    Chart,
-    distribution_chart,
-    errors_chart,
-    lag_chart,
-    latency_chart,
-    looks_chart,
-)
+from tidegate.gate.report.chart import Chart
+from tidegate.gate.report.distribution_chart import distribution_chart
+from tidegate.gate.report.looks_chart import looks_chart
 from tidegate.gate.report.picture import Picture
+from tidegate.gate.report.time_charts import errors_chart, lag_chart, latency_chart
 from tidegate.gate.summary import facts_of, headline, meaning, rows_of, subject_of
 from tidegate.gate.verdict import Verdict
 

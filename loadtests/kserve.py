@@ -19,6 +19,7 @@ from tidegate.gate.answers import AnswerChecker
 from tidegate.gate.cli import infer_signature
 from tidegate.gate.protocols.base import Connection, RequestError
 from tidegate.gate.protocols.catalogue import protocols_for
+from tidegate.gate.protocols.endpoint import Endpoint
 from tidegate.spec.golden import load_golden
 from tidegate.spec.release import Tolerance
 
@@ -49,7 +50,8 @@ class KserveUser(User):
         target = urlsplit(self.host or "").netloc
         self.examples = golden.count
         self.checker = AnswerChecker(signature, golden, Tolerance(absolute=1e-5, relative=1e-4))
-        self.protocols = protocols_for(target, options.grpc_target or None, signature, golden)
+        grpc = Endpoint(options.grpc_target) if options.grpc_target else None
+        self.protocols = protocols_for(Endpoint(target), grpc, signature, golden)
         self.connections = [(each.code.label, each.connect()) for each in self.protocols]
 
     @task
@@ -60,7 +62,6 @@ class KserveUser(User):
     def on_stop(self) -> None:
         for _, connection in self.connections:
             connection.close()
-        # An open gRPC channel keeps a gevent process from ending.
         for protocol in self.protocols:
             protocol.close()
 

@@ -1,214 +1,332 @@
-"""The open-loop load generator, on Locust.
+"""The open-loop load generator of one process, on Locust.
 
-One Locust user walks the schedule and never waits for an answer: each request runs in a greenlet
-of its own, so a slow server meets the same arrivals as a fast one. Locust's rounded statistics
-are not used; every request is kept as a raw sample.
+One Locust user walks the schedule and never waits for an answer, so a slow server meets the same
+arrivals as a fast one; what the generator cannot keep up with shows as lag, never as a slower
+schedule. Locust's rounded statistics are not used: every request is kept as a raw sample.
 
-Importing this module imports Locust, which monkey-patches the process: only the gate's runner
-process may do that.
+Importing this module imports Locust, which monkey-patches the process: only the gate's worker
+processes may do that.
 """
 
+import gc
 import time
-from collections.abc import Callable
+from collections import deque
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 
 import gevent
 import numpy as np
 from gevent.event import Event
-from gevent.pool import Group
 from locust import User, task
 from locust.env import Environment
 from locust.exception import StopUser
 
-from tidegate.gate.answers import AnswerChecker
-from tidegate.gate.progress import OnProgress, Phase, Progress
-from tidegate.gate.protocols.base import Connection, RequestError, WireProtocol
-from tidegate.gate.samples import ErrorKind, Samples
+from tidegate.gate.checking import ArmChecker
+from tidegate.gate.protocols.base import (
+    Lane,
+    LaneProtocol,
+    OnReceived,
+    OnRequestError,
+    Received,
+    RequestError,
+    WireProtocol,
+)
+from tidegate.gate.protocols.greenlets import GreenletLane
+from tidegate.gate.records import ROW, Rows
+from tidegate.gate.samples import REVISION_NOT_STATED, UNKNOWN_BYTES, ErrorKind
 from tidegate.gate.schedule import Schedule
-from tidegate.gate.statistics import quantile_estimate
+from tidegate.gate.timer import PreciseTimer
 
-_TICK_SECONDS = 0.5
-_START_DELAY_SECONDS = 0.2
 _DRAIN_GRACE_SECONDS = 1.0
-_SPIN_SECONDS = 0.001
-"""gevent's timers fire about 0.9 ms late; the last millisecond is spent yielding instead."""
-_SPIN_CORE_SHARE = 0.1
-_PROGRESS_WINDOW = 5000
-
-StopEarly = Callable[[Samples], str | None]
+_SWEEP_SECONDS = 0.02
+_BURST = 8
+"""Requests sent between two looks at the sockets, when several are due at once."""
+_SEGMENTS_AHEAD = 2
 
 
-class AbandonedError(Exception):
-    """Whoever asked for the run no longer wants it; there is no verdict."""
+@dataclass(frozen=True)
+class LoadArm:
+    """One target: its protocols by code and what its answers must be."""
+
+    protocols: Mapping[int, WireProtocol]
+    checker: ArmChecker
 
 
 @dataclass(frozen=True)
 class LoadPlan:
-    """What to send. `warm_up_seconds` only names the phase in progress reports."""
+    """What one process sends. `schedule` holds its own requests only, in consecutive pieces;
+    `origin` is the moment of `time.perf_counter` at which its clock begins."""
 
-    schedule: Schedule
-    protocols: tuple[WireProtocol, ...]
-    checker: AnswerChecker
+    schedule: Iterator[Schedule]
+    arms: Mapping[int, LoadArm]
     deadline_seconds: float
-    warm_up_seconds: float
-    rate_per_second: float
+    origin: float
 
 
-@dataclass(frozen=True)
-class LoadResult:
-    """Samples with times in seconds from the start of the schedule.
-
-    `stopped_early` is the reason given by the caller's rule; the samples then hold the requests
-    that were due until then. `cpu_seconds` is the whole process's.
-    """
-
-    samples: Samples
-    first_errors: dict[str, str]
-    stopped_early: str | None
-    cpu_seconds: float
-    wall_seconds: float
-
-
-def generate(
-    plan: LoadPlan,
-    on_progress: OnProgress,
-    should_stop: Callable[[], bool],
-    stop_early: StopEarly,
-) -> LoadResult:
+def generate(plan: LoadPlan, while_running: Callable[["Walk"], None]) -> "Walk":
     """Send the whole schedule and wait for every answer or its deadline.
 
-    `stop_early` sees the samples so far about twice a second and may end the load with a reason.
-    Raises AbandonedError when `should_stop` says so.
+    `while_running` is started in a greenlet and ended with the load.
     """
-    walk = _Walk(plan)
+    walk = Walk(plan)
 
     class ScheduleUser(User):
         @task
         def walk_schedule(self) -> None:
-            walk.send_all()
+            walk.begin()
+            walk.finished.wait()
             raise StopUser
 
     environment = Environment(user_classes=[ScheduleUser])
     runner = environment.create_local_runner()
-    cpu_started, wall_started = time.process_time(), time.monotonic()
+    # What exists now stays: the collector need not walk over it between requests.
+    gc.collect()
+    gc.freeze()
+    beside = gevent.spawn(while_running, walk)
     runner.start(user_count=1, spawn_rate=1)
-    reason: str | None = None
     try:
-        while not walk.finished.wait(_TICK_SECONDS):
-            if should_stop():
-                raise AbandonedError
-            on_progress(walk.progress())
-            reason = reason or stop_early(walk.samples_so_far())
-            if reason is not None:
-                walk.stop_sending()
+        walk.finished.wait()
     finally:
+        beside.kill()
         runner.quit()
         walk.close()
-    return LoadResult(
-        samples=walk.samples_so_far(),
-        first_errors=walk.first_errors,
-        stopped_early=reason,
-        cpu_seconds=time.process_time() - cpu_started,
-        wall_seconds=time.monotonic() - wall_started,
-    )
+    return walk
 
 
-class _Walk:
-    """One pass over a schedule."""
+class _Segment:
+    """One piece of the schedule with its samples."""
+
+    def __init__(self, schedule: Schedule) -> None:
+        size = len(schedule)
+        self.due: list[float] = schedule.due.tolist()
+        self.arm: list[int] = schedule.arm.tolist()
+        self.protocol: list[int] = schedule.protocol.tolist()
+        self.example: list[int] = schedule.example.tolist()
+        self.rows: Rows = np.zeros(size, ROW)
+        self.rows["intended"], self.rows["arm"] = schedule.due, schedule.arm
+        self.rows["protocol"] = schedule.protocol
+        self.rows["sent"] = self.rows["done"] = np.nan
+        self.rows["kind"] = ErrorKind.UNFINISHED
+        self.rows["bytes"], self.rows["revision"] = UNKNOWN_BYTES, REVISION_NOT_STATED
+        # Writing a number into a column costs half of writing a field of a row.
+        self.sent, self.done = self.rows["sent"], self.rows["done"]
+        self.kind, self.ok = self.rows["kind"], self.rows["ok"]
+        self.bytes, self.revision = self.rows["bytes"], self.rows["revision"]
+
+
+class _Flight:
+    __slots__ = ("index", "lane", "segment", "sent")
+
+    def __init__(self, segment: _Segment, index: int, lane: Lane, sent: float) -> None:
+        self.segment, self.index, self.lane, self.sent = segment, index, lane, sent
+
+
+class Walk:
+    """One pass over a schedule; times are seconds from the plan's origin."""
 
     def __init__(self, plan: LoadPlan) -> None:
         self._plan = plan
-        self._samples = Samples.unsent(plan.schedule.due, plan.schedule.protocol)
-        self._protocols = {protocol.code: protocol for protocol in plan.protocols}
-        self._free: dict[int, list[Connection]] = {code: [] for code in self._protocols}
-        self._in_flight = Group()
-        self._origin = time.perf_counter() + _START_DELAY_SECONDS
-        self._due_count = 0
-        self._stop = False
+        self._origin = plan.origin
+        self._segments: deque[_Segment] = deque()
+        self._written = 0
+        self._current: _Segment | None = None
+        self._position = 0
+        self._flights: dict[int, _Flight] = {}
+        self._order: deque[tuple[float, int]] = deque()
+        self._token = 0
+        self._free: dict[tuple[int, int], list[Lane]] = {
+            (arm, code): [] for arm, load in plan.arms.items() for code in load.protocols
+        }
+        self._stopping = False
+        self._drain_until = float("inf")
+        self._timer = PreciseTimer(self._send_due)
+        self._sweeper = gevent.get_hub().loop.timer(_SWEEP_SECONDS, _SWEEP_SECONDS)
         self.finished = Event()
-        self.first_errors: dict[str, str] = {}
+        self.first_errors: dict[int, dict[str, str]] = {arm: {} for arm in plan.arms}
+        self.sent = self.done = self.errors = 0
 
-    def send_all(self) -> None:
-        """Start each request when it is due, then drain."""
-        spin = min(_SPIN_SECONDS, _SPIN_CORE_SHARE / self._plan.rate_per_second)
-        self._origin = time.perf_counter() + _START_DELAY_SECONDS
-        try:
-            for index, due in enumerate(self._plan.schedule.due.tolist()):
-                self._wait_until(due, spin)
-                if self._stop:
-                    break
-                self._due_count = index + 1
-                self._in_flight.add(gevent.spawn(self._send, index))
-            self._in_flight.join(self._plan.deadline_seconds + _DRAIN_GRACE_SECONDS)
-        finally:
-            self.finished.set()
+    # -- for whoever watches ----------------------------------------------------------------
 
     def stop_sending(self) -> None:
         """Nothing more is started; what is in flight is still awaited."""
-        self._stop = True
+        self._stopping = True
 
-    def samples_so_far(self) -> Samples:
-        """Requests that were due, without copying; rows in flight are UNFINISHED."""
-        return self._samples.where(slice(0, self._due_count))
+    def take_settled(self) -> list[Rows]:
+        """Rows not taken before, in order of `intended`, up to the first request in flight."""
+        found = []
+        while self._segments:
+            segment = self._segments[0]
+            is_last = segment is self._current
+            end = self._position if is_last else len(segment.due)
+            waiting = segment.kind[self._written : end] == ErrorKind.UNFINISHED
+            settled = self._written + int(np.argmax(waiting)) if waiting.any() else end
+            if settled > self._written:
+                found.append(segment.rows[self._written : settled].copy())
+                self._written = settled
+            if settled < end or is_last:
+                break
+            self._segments.popleft()
+            self._written = 0
+        return found
 
-    def progress(self) -> Progress:
-        now = time.perf_counter() - self._origin
-        total = float(self._plan.schedule.due[-1])
-        phase: Phase = "drain" if now > total or self._stop else "load"
-        if now < self._plan.warm_up_seconds:
-            phase = "warmUp"
-        seen = self.samples_so_far()
-        ended = seen.where(seen.kind != ErrorKind.UNFINISHED)
-        recent = ended.where(slice(-_PROGRESS_WINDOW, None))
-        return Progress(
-            phase=phase,
-            seconds_left=max(0.0, total - now),
-            sent=int(np.count_nonzero(~np.isnan(seen.sent))),
-            done=int(np.count_nonzero(~np.isnan(seen.done))),
-            errors=int(np.count_nonzero(~ended.ok)),
-            p95_milliseconds=quantile_estimate(recent.latency, 0.95) * 1000.0
-            if len(ended)
-            else None,
-        )
+    def settled_seconds(self) -> float:
+        """Every request due before this moment was sent and settled."""
+        for segment in self._segments:
+            if segment is self._current and self._written >= self._position:
+                break
+            return segment.due[self._written]
+        current = self._current
+        if current is not None and self._position < len(current.due):
+            return current.due[self._position]
+        return float("inf") if self._stopping else 0.0
+
+    # -- the walk, all of it on the event loop ----------------------------------------------
+
+    def begin(self) -> None:
+        self._sweeper.start(self._sweep)
+        self._next_segment()
+        if self._current is None:
+            self._end_schedule()
+        else:
+            self._timer.set(self._origin + self._current.due[0])
 
     def close(self) -> None:
         """End what is still in flight and close every connection."""
-        self._in_flight.kill(timeout=_DRAIN_GRACE_SECONDS)
-        for connections in self._free.values():
-            for connection in connections:
-                connection.close()
+        self._sweeper.stop()
+        self._sweeper.close()
+        self._timer.close()
+        for flight in list(self._flights.values()):
+            flight.lane.close()
+        for lanes in self._free.values():
+            for lane in lanes:
+                lane.close()
 
-    def _wait_until(self, due: float, spin_seconds: float) -> None:
-        left = self._origin + due - time.perf_counter()
-        if left > spin_seconds:
-            gevent.sleep(left - spin_seconds)
-        while time.perf_counter() < self._origin + due:
-            gevent.sleep(0)
+    def _next_segment(self) -> None:
+        self._current, self._position = None, 0
+        for schedule in self._plan.schedule:
+            if len(schedule):
+                self._current = _Segment(schedule)
+                self._segments.append(self._current)
+                return
 
-    def _send(self, index: int) -> None:
-        samples, code = self._samples, int(self._samples.protocol[index])
-        example = int(self._plan.schedule.example[index])
-        free = self._free[code]
-        connection = free.pop() if free else self._protocols[code].connect()  # type: ignore[index]
-        samples.sent[index] = time.perf_counter() - self._origin
-        try:
-            answer = connection.infer(example, self._plan.deadline_seconds)
-        except RequestError as error:
-            # A request that ran into its deadline was never done.
-            if error.kind is not ErrorKind.DEADLINE:
-                samples.done[index] = time.perf_counter() - self._origin
-            self._count_error(index, error.kind, str(error))
+    def _send_due(self) -> None:
+        timer = self._timer
+        for _ in range(_BURST):
+            segment = self._current
+            if segment is None:
+                return
+            if self._stopping:
+                self._end_schedule()
+                return
+            due = segment.due[self._position]
+            now = time.perf_counter() - self._origin
+            if now < due:
+                timer.set(self._origin + due)
+                return
+            self._send(segment, self._position)
+            self._position += 1
+            if self._position == len(segment.due):
+                self._next_segment()
+                if self._current is None:
+                    self._end_schedule()
+                    return
+        timer.set(self._origin)
+
+    def _end_schedule(self) -> None:
+        self._stopping = True
+        last = self._current
+        if last is not None:
+            # Requests that were not due when the load was stopped are not part of it.
+            del last.due[self._position :]
+            self._current = None
+        now = time.perf_counter() - self._origin
+        self._drain_until = now + self._plan.deadline_seconds + _DRAIN_GRACE_SECONDS
+        self._finish_when_settled()
+
+    def _send(self, segment: _Segment, index: int) -> None:
+        code, arm = segment.protocol[index], segment.arm[index]
+        free = self._free[arm, code]
+        lane = free.pop() if free else self._new_lane(arm, code)
+        self._token = token = self._token + 1
+        now = time.perf_counter() - self._origin
+        segment.sent[index] = now
+        self.sent += 1
+        self._flights[token] = _Flight(segment, index, lane, now)
+        self._order.append((now + self._plan.deadline_seconds, token))
+        lane.send(segment.example[index], token)
+
+    def _new_lane(self, arm: int, code: int) -> Lane:
+        protocol = self._plan.arms[arm].protocols[code]
+        received: OnReceived = self._on_received
+        failed: OnRequestError = self._on_error
+        if isinstance(protocol, LaneProtocol):
+            return protocol.lane(received, failed)
+        return GreenletLane(protocol, self._plan.deadline_seconds, received, failed)
+
+    def _on_received(self, token: int, received: Received) -> None:
+        now = time.perf_counter() - self._origin
+        flight = self._flights.pop(token, None)
+        if flight is None:
             return
-        samples.done[index] = time.perf_counter() - self._origin
-        free.append(connection)
-        difference = self._plan.checker.difference(example, answer)
-        if difference is not None:
-            self._count_error(index, difference.kind, difference.message)
+        segment, index = flight.segment, flight.index
+        arm, code = segment.arm[index], segment.protocol[index]
+        if flight.lane.is_open:
+            self._free[arm, code].append(flight.lane)
+        if now - flight.sent > self._plan.deadline_seconds:
+            self._count_error(flight, ErrorKind.DEADLINE, self._deadline_words())
             return
-        samples.kind[index] = ErrorKind.NONE
-        samples.ok[index] = True
+        segment.done[index] = now
+        segment.bytes[index] = received.size
+        self.done += 1
+        checker = self._plan.arms[arm].checker
+        finding = checker.check(code, segment.example[index], received)
+        if finding is not None and finding.message is not None:
+            segment.revision[index] = finding.revision
+            self._count_error(flight, finding.kind, finding.message)
+            return
+        segment.revision[index] = checker.index
+        segment.ok[index] = True
+        segment.kind[index] = ErrorKind.NONE
+        self._finish_when_settled()
 
-    def _count_error(self, index: int, kind: ErrorKind, message: str) -> None:
-        self._samples.kind[index] = kind
-        protocol = self._protocols[self._samples.protocol[index]].code.label
-        self.first_errors.setdefault(kind.label, f"{protocol}: {message}")
+    def _on_error(self, token: int, error: RequestError) -> None:
+        flight = self._flights.pop(token, None)
+        if flight is None:
+            return
+        # A request that ran into its deadline was never done.
+        if error.kind is not ErrorKind.DEADLINE:
+            flight.segment.done[flight.index] = time.perf_counter() - self._origin
+            self.done += 1
+        self._count_error(flight, error.kind, str(error))
+
+    def _count_error(self, flight: _Flight, kind: ErrorKind, message: str) -> None:
+        segment, index = flight.segment, flight.index
+        segment.kind[index] = kind
+        self.errors += 1
+        arm, code = segment.arm[index], segment.protocol[index]
+        label = self._plan.arms[arm].protocols[code].code.label
+        self.first_errors[arm].setdefault(kind.label, f"{label}: {message}")
+        self._finish_when_settled()
+
+    def _sweep(self) -> None:
+        """End requests beyond their deadline."""
+        now = time.perf_counter() - self._origin
+        order = self._order
+        while order and (order[0][0] < now or order[0][1] not in self._flights):
+            _, token = order.popleft()
+            flight = self._flights.pop(token, None)
+            if flight is not None:
+                flight.lane.close()
+                self._count_error(flight, ErrorKind.DEADLINE, self._deadline_words())
+        if self._stopping and self._current is not None:
+            self._end_schedule()
+        if now > self._drain_until:
+            self.finished.set()
+        self._finish_when_settled()
+
+    def _deadline_words(self) -> str:
+        return f"no answer within {self._plan.deadline_seconds:g} s"
+
+    def _finish_when_settled(self) -> None:
+        if self._stopping and self._current is None and not self._flights:
+            self.finished.set()

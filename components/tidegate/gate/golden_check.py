@@ -1,6 +1,7 @@
 """Asks for every golden answer once over each protocol, before any load is sent."""
 
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 
 from gevent.pool import Pool
 
@@ -9,10 +10,18 @@ from tidegate.gate.protocols.base import Answer, RequestError, WireProtocol
 from tidegate.gate.samples import ErrorKind, ProtocolCode
 from tidegate.gate.verdict import GoldenReport
 
-GOLDEN_PROTOCOLS = (ProtocolCode.HTTP_BINARY, ProtocolCode.GRPC)
+GOLDEN_PROTOCOLS = (ProtocolCode.HTTP_BINARY, ProtocolCode.GRPC, ProtocolCode.GRPC_STREAM)
 _CONCURRENCY = 4
 _PROBES = 4
 """Answers awaited first; when none of them comes, the load test decides by its error rate."""
+
+
+@dataclass(frozen=True)
+class GoldenResult:
+    """`agreeing`: the examples whose label agreed over every protocol."""
+
+    report: GoldenReport
+    agreeing: tuple[int, ...]
 
 
 def check_golden(
@@ -21,7 +30,7 @@ def check_golden(
     examples: int,
     deadline_seconds: float,
     should_stop: Callable[[], bool],
-) -> GoldenReport:
+) -> GoldenResult:
     """Compare the answers to all golden examples over HTTP and gRPC with the golden set.
 
     Requests without an answer are no disagreement: they leave the report incomplete, which rules
@@ -47,10 +56,10 @@ def check_golden(
             tally.add(label, example, result)
             if should_stop():
                 pool.kill()
-                return tally.report(examples, len(tasks))
+                return tally.result(examples, len(tasks))
         if not tally.compared:
             break
-    return tally.report(examples, len(tasks))
+    return tally.result(examples, len(tasks))
 
 
 class _Tally:
@@ -62,7 +71,9 @@ class _Tally:
         self._unanswered = 0
         self._disagreements = 0
         self._other_version = 0
+        self._wrong_values = 0
         self._labels: list[bool] = []
+        self._agreeing: dict[int, bool] = {}
         self._deviations: list[float] = []
         self._first_difference: str | None = None
         self._first_unanswered: str | None = None
@@ -81,6 +92,7 @@ class _Tally:
         self.compared += 1
         if (same := self._checker.same_label(example, result)) is not None:
             self._labels.append(same)
+            self._agreeing[example] = self._agreeing.get(example, True) and same
         if (deviation := self._checker.deviation(example, result)) is not None:
             self._deviations.append(deviation)
         difference = self._checker.difference(example, result)
@@ -90,9 +102,14 @@ class _Tally:
             self._other_version += 1
         else:
             self._disagreements += 1
+            self._wrong_values += difference.kind is ErrorKind.WRONG_VALUE
         self._first_difference = self._first_difference or f"{where}: {difference.message}"
 
-    def report(self, examples: int, asked: int) -> GoldenReport:
+    def result(self, examples: int, asked: int) -> GoldenResult:
+        agreeing = tuple(example for example, same in self._agreeing.items() if same)
+        return GoldenResult(self._report(examples, asked), agreeing)
+
+    def _report(self, examples: int, asked: int) -> GoldenReport:
         return GoldenReport(
             examples=examples,
             compared=self.compared,
@@ -103,4 +120,7 @@ class _Tally:
             top1_agreement=sum(self._labels) / len(self._labels) if self._labels else None,
             max_deviation=max(self._deviations, default=None),
             first_difference=self._first_difference or self._first_unanswered,
+            wrong_values=self._wrong_values,
+            top1_examples=len(self._agreeing),
+            top1_agreeing=sum(self._agreeing.values()),
         )

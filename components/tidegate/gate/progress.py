@@ -5,6 +5,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Literal
 
+from tidegate.gate.verdict import ConditionBounds
+
 Phase = Literal["golden", "warmUp", "load", "drain"]
 _PHASE_WORDS = {"golden": "golden answers", "warmUp": "warm-up", "load": "load", "drain": "drain"}
 
@@ -12,7 +14,8 @@ _PHASE_WORDS = {"golden": "golden answers", "warmUp": "warm-up", "load": "load",
 @dataclass(frozen=True)
 class Progress:
     """A look at a run. `p95_milliseconds` is None before there are answers, and infinite while
-    more than 5% of the requests failed."""
+    more than 5% of the requests failed. `bounds` are those of every condition a moment ago; nothing
+    is decided by them."""
 
     phase: Phase
     seconds_left: float
@@ -20,6 +23,9 @@ class Progress:
     done: int
     errors: int
     p95_milliseconds: float | None
+    total_seconds: float = 0.0
+    planned: int = 0
+    bounds: tuple[ConditionBounds, ...] = ()
 
 
 OnProgress = Callable[[Progress], None]

@@ -18,6 +18,7 @@ from filelock import FileLock, Timeout
 
 from tidegate.gate.attempts import Attempt, attempts_of, next_attempt, record_attempt
 from tidegate.gate.clock import utc_now
+from tidegate.gate.errors import AbandonedError
 from tidegate.gate.evidence import evidence_path, write_evidence
 from tidegate.gate.journal import Journal
 from tidegate.gate.locking import GateTurn
@@ -136,13 +137,13 @@ def _wait_for(turn: GateTurn, journal: Journal, stop: _StopSignals) -> bool:
 
 
 def _decide(run_dir: Path, request: GateRequest, journal: Journal, stop: _StopSignals) -> int:
-    # Locust patches the process, so it is imported here and nowhere earlier.
-    from tidegate.gate.generator import AbandonedError
+    # Judging needs numpy and scipy, which whoever only waits for the machine need not load.
+    from tidegate.gate.report import with_report
     from tidegate.gate.run import run
 
-    evidence_dir = Path(request.evidence_dir)
+    (run_dir / "samples.npz").unlink(missing_ok=True)  # of a run that was killed
     earlier = attempts_of(
-        evidence_dir, request.environment, request.revision, request.profile.digest
+        request.evidence_dir, request.environment, request.revision, request.profile.digest
     )
     attempt = next_attempt(earlier)
     journal.write(
@@ -153,17 +154,21 @@ def _decide(run_dir: Path, request: GateRequest, journal: Journal, stop: _StopSi
         attempt=attempt,
     )
     try:
-        result = run(request, attempt, _progress_writer(journal), lambda: stop.reason() is not None)
+        verdict = run(
+            request,
+            run_dir,
+            attempt,
+            _progress_writer(journal),
+            lambda: stop.reason() is not None,
+        )
     except AbandonedError:
         return _stopped(journal, stop)
-    if len(result.samples):
-        result.samples.save(run_dir / "samples.npz")
-    verdict = result.verdict.model_copy(
-        update={"evidence_path": str(evidence_path(request, result.verdict))}
-    )
+    verdict = verdict.model_copy(update={"evidence_path": evidence_path(request, verdict)})
+    # A page that cannot be drawn is noted in the verdict and changes nothing else.
+    verdict = with_report(run_dir, verdict, request.profile)
     path = write_evidence(request, verdict)
     record_attempt(
-        evidence_dir,
+        request.evidence_dir,
         request.environment,
         Attempt(
             attempt=attempt,
@@ -175,7 +180,7 @@ def _decide(run_dir: Path, request: GateRequest, journal: Journal, stop: _StopSi
             judged_requests=verdict.counts.judged,
             at=utc_now(),
             retry_reason=request.retry_reason,
-            evidence_path=str(path),
+            evidence_path=path,
         ),
     )
     verdict.write(run_dir / "verdict.json")
@@ -185,7 +190,8 @@ def _decide(run_dir: Path, request: GateRequest, journal: Journal, stop: _StopSi
         verdict.summary,
         outcome=verdict.outcome,
         exitCode=code,
-        evidencePath=str(path),
+        evidencePath=path,
+        reportPath=verdict.report_path,
     )
     return code
 
@@ -209,6 +215,9 @@ def _progress_writer(journal: Journal) -> Callable[[Progress], None]:
             done=progress.done,
             errors=progress.errors,
             p95Milliseconds=None if p95 is None or p95 == float("inf") else round(p95, 3),
+            totalSeconds=round(progress.total_seconds, 1),
+            planned=progress.planned,
+            bounds=[each.model_dump(mode="json", by_alias=True) for each in progress.bounds],
         )
 
     return write

@@ -87,9 +87,23 @@ class FakeServer:
                 head = (await reader.readuntil(b"\r\n\r\n")).decode().split("\r\n")
                 headers = dict(line.lower().split(": ", 1) for line in head[1:] if line)
                 body = await reader.readexactly(int(headers.get("content-length", 0)))
-                writer.write(await self._respond(head[0].split()[1], headers, body))
+                method, path = head[0].split()[:2]
+                writer.write(
+                    self._metadata()
+                    if method == "GET" and path != "/metrics"
+                    else await self._respond(path, headers, body)
+                )
                 await writer.drain()
         writer.close()
+
+    def _metadata(self) -> bytes:
+        described = {
+            "name": SIGNATURE.name,
+            "versions": [SIGNATURE.version],
+            "inputs": [tensor.model_dump(exclude_none=True) for tensor in SIGNATURE.inputs],
+            "outputs": [tensor.model_dump(exclude_none=True) for tensor in SIGNATURE.outputs],
+        }
+        return _http(200, json.dumps(described).encode())
 
     async def _respond(self, path: str, headers: dict[str, str], body: bytes) -> bytes:
         if path == "/metrics":

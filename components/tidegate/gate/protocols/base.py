@@ -1,8 +1,16 @@
-"""The seam between the load generator and a wire protocol."""
+"""The seam between the load generator and a wire protocol.
 
-from collections.abc import Mapping
+A protocol is one class: `WireProtocol`. Its `connect()` gives connections that carry one request
+at a time and wait for the answer (`Connection.infer`), each in a greenlet of its own. That is all
+a new protocol needs; `tests/unit/gate/test_protocol_seam.py` holds a complete one.
+
+A protocol whose cost per request matters may also offer `lane()`: a connection that never waits
+and reports from the event loop (`Lane`). HTTP and gRPC do.
+"""
+
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import Any, Protocol, runtime_checkable
 
 from numpy.typing import NDArray
 
@@ -31,6 +39,8 @@ class Answer:
     model_name: str
     model_version: str
     outputs: Mapping[str, OutputTensor]
+    revision: str | None = None
+    """What the answer itself says in x-tidegate-revision, if anything."""
 
 
 class Connection(Protocol):
@@ -56,3 +66,44 @@ class WireProtocol(Protocol):
 
     def close(self) -> None:
         """Release what connections share."""
+
+
+@dataclass(frozen=True, slots=True)
+class Received:
+    """An answer as it came off the wire.
+
+    `identity` is equal for two answers only when they say the same: an answer that was compared
+    once need not be decoded again. Its bytes may be overwritten by the connection's next answer.
+    `decode` raises RequestError.
+    """
+
+    identity: tuple[object, ...]
+    size: int
+    decode: Callable[[], Answer]
+
+
+OnReceived = Callable[[int, Received], None]
+OnRequestError = Callable[[int, RequestError], None]
+
+
+class Lane(Protocol):
+    """A connection that never waits: one request at a time, its end reported from the event loop.
+
+    Exactly one report follows each `send`, unless the lane is closed before. After an error the
+    lane is closed.
+    """
+
+    @property
+    def is_open(self) -> bool: ...
+
+    def send(self, example: int, token: int) -> None:
+        """Start golden example number `example`; the report carries `token`."""
+
+    def close(self) -> None: ...
+
+
+@runtime_checkable
+class LaneProtocol(Protocol):
+    """A wire protocol with connections that never wait."""
+
+    def lane(self, on_received: OnReceived, on_error: OnRequestError) -> Lane: ...

@@ -1,43 +1,107 @@
-"""KServe v2 over HTTP/1.1: prebuilt requests on raw keep-alive sockets, one per connection.
+"""KServe v2 over HTTP/1.1: prebuilt requests on raw keep-alive connections.
 
-The hot path writes bytes that were built once and reads with llhttp (through geventhttpclient):
-a general HTTP client costs two to four times the CPU per request. No retries, no redirects, and
+The hot path writes bytes that were built once and recognises answers it has seen: a general HTTP
+client costs two to four times the CPU per request. No retries, no redirects, and
 `Accept-Encoding: identity`, because Triton would otherwise spend its time compressing.
 """
 
 import json
 from collections.abc import Callable
+from dataclasses import dataclass
 from typing import Any
 
-import gevent
-from gevent import socket
-from geventhttpclient.response import HTTPParseError, HTTPSocketResponse
+from geventhttpclient.response import HTTPParseError, HTTPResponse
 
-from tidegate.gate.protocols.base import Answer, Connection, OutputTensor, RequestError
+from tidegate.gate.protocols.base import (
+    Answer,
+    Connection,
+    Lane,
+    OnReceived,
+    OnRequestError,
+    OutputTensor,
+    Received,
+    RequestError,
+)
+from tidegate.gate.protocols.endpoint import Endpoint
 from tidegate.gate.protocols.tensors import OutputDecoder, example_inputs, raw_bytes
-from tidegate.gate.request import split_target
+from tidegate.gate.protocols.waiting import WaitingConnection
+from tidegate.gate.protocols.wire import Wire
 from tidegate.gate.samples import ErrorKind, ProtocolCode
 from tidegate.spec.golden import GoldenData
 from tidegate.spec.signature import ModelSignature
 
-_READ_BYTES = 65536
 _SHOWN_BODY = 200
 _HEADER_LENGTH = "Inference-Header-Content-Length"
+_REVISION = "x-tidegate-revision"
+_END_OF_HEAD = b"\r\n\r\n"
+_REMEMBERED_HEADS = 64
+_LARGE = 1 << 16
 
-Decode = Callable[[HTTPSocketResponse, bytes], Answer]
+
+@dataclass(frozen=True, slots=True)
+class Head:
+    """What matters of a response's status line and headers.
+
+    `length` is None when the body has no length of its own (chunked, or up to the end).
+    """
+
+    status: int
+    length: int | None
+    json_length: int | None
+    close: bool
+    revision: str | None
+
+
+Decode = Callable[[Head, bytes], Answer]
 
 
 class _Http:
-    def __init__(self, target: str, requests: list[bytes], decode: Decode) -> None:
-        self._target = target
+    def __init__(self, endpoint: Endpoint, requests: list[bytes], decode: Decode) -> None:
+        self._endpoint = endpoint
+        self._tls = endpoint.ssl_context()
         self._requests = requests
         self._decode = decode
+        self._heads: dict[bytes, Head] = {}
 
     def connect(self) -> Connection:
-        return _HttpConnection(self._target, self._requests, self._decode)
+        return WaitingConnection(self.lane)
 
     def close(self) -> None:
         """Nothing is shared between connections."""
+
+    def lane(self, on_received: OnReceived, on_error: OnRequestError) -> Lane:
+        return _HttpLane(self, on_received, on_error)
+
+    def request(self, example: int) -> bytes:
+        return self._requests[example]
+
+    def wire(
+        self, on_bytes: Callable[[bytes], None], on_lost: Callable[[RequestError], None]
+    ) -> Wire:
+        endpoint = self._endpoint
+        return Wire(endpoint.address, self._tls, endpoint.server_name, on_bytes, on_lost)
+
+    def head(self, content: bytes) -> Head:
+        """Raises HTTPParseError. Servers repeat their heads, so they are parsed once."""
+        known = self._heads.get(content)
+        if known is None:
+            known = _parse_head(content)
+            if len(self._heads) >= _REMEMBERED_HEADS:
+                self._heads.clear()
+            self._heads[content] = known
+        return known
+
+    def answer(self, head: Head, body: bytes) -> Answer:
+        """Raises RequestError."""
+        if head.status != 200:
+            shown = body[:_SHOWN_BODY].decode(errors="replace")
+            raise RequestError(ErrorKind.STATUS, f"HTTP {head.status}: {shown}")
+        try:
+            return self._decode(head, body)
+        except (ValueError, KeyError, TypeError, AttributeError) as error:
+            raise RequestError(
+                ErrorKind.MALFORMED, f"answer is not KServe v2: {type(error).__name__} {error}"
+            ) from None
 
 
 class HttpBinary(_Http):
@@ -45,24 +109,22 @@ class HttpBinary(_Http):
 
     code = ProtocolCode.HTTP_BINARY
 
-    def __init__(self, target: str, signature: ModelSignature, golden: GoldenData) -> None:
+    def __init__(self, endpoint: Endpoint, signature: ModelSignature, golden: GoldenData) -> None:
         self._decoder = OutputDecoder(signature)
-        examples = range(golden.count)
-        requests = [_binary_request(target, signature, golden, example) for example in examples]
-        super().__init__(target, requests, self._read)
+        build = _Builder(endpoint, signature, golden)
+        super().__init__(endpoint, [build.binary(each) for each in range(golden.count)], self._read)
 
-    def _read(self, response: HTTPSocketResponse, body: bytes) -> Answer:
-        length = response.get(_HEADER_LENGTH)
-        head_bytes = int(length) if isinstance(length, str) else len(body)
-        head = json.loads(body[:head_bytes])
-        outputs, offset = {}, head_bytes
-        for tensor in head["outputs"]:
+    def _read(self, head: Head, body: bytes) -> Answer:
+        json_length = len(body) if head.json_length is None else head.json_length
+        content = json.loads(body[:json_length])
+        outputs, offset = {}, json_length
+        for tensor in content["outputs"]:
             size = int(tensor.get("parameters", {}).get("binary_data_size", 0))
             outputs[tensor["name"]] = self._decoder.from_bytes(
                 tensor["datatype"], tuple(tensor["shape"]), body[offset : offset + size]
             )
             offset += size
-        return _answer(head, outputs)
+        return _answer(content, outputs, head)
 
 
 class HttpJson(_Http):
@@ -70,137 +132,208 @@ class HttpJson(_Http):
 
     code = ProtocolCode.HTTP_JSON
 
-    def __init__(self, target: str, signature: ModelSignature, golden: GoldenData) -> None:
+    def __init__(self, endpoint: Endpoint, signature: ModelSignature, golden: GoldenData) -> None:
         self._decoder = OutputDecoder(signature)
-        examples = range(golden.count)
-        requests = [_json_request(target, signature, golden, example) for example in examples]
-        super().__init__(target, requests, self._read)
+        build = _Builder(endpoint, signature, golden)
+        super().__init__(endpoint, [build.json(each) for each in range(golden.count)], self._read)
 
-    def _read(self, _response: HTTPSocketResponse, body: bytes) -> Answer:
+    def _read(self, head: Head, body: bytes) -> Answer:
         content = json.loads(body)
-        return _answer(
-            content,
-            {
-                tensor["name"]: self._decoder.from_numbers(
-                    tensor["datatype"], tuple(tensor["shape"]), tensor["data"]
-                )
-                for tensor in content["outputs"]
-            },
-        )
+        outputs = {
+            tensor["name"]: self._decoder.from_numbers(
+                tensor["datatype"], tuple(tensor["shape"]), tensor["data"]
+            )
+            for tensor in content["outputs"]
+        }
+        return _answer(content, outputs, head)
 
 
-class _HttpConnection:
-    def __init__(self, target: str, requests: list[bytes], decode: Decode) -> None:
-        self._target = target
-        self._requests = requests
-        self._decode = decode
-        self._socket: socket.socket | None = None
+class _HttpLane:
+    """One keep-alive connection: a request is written, its response read, in turn."""
 
-    def infer(self, example: int, timeout_seconds: float) -> Answer:
+    def __init__(self, http: _Http, on_received: OnReceived, on_error: OnRequestError) -> None:
+        self._http = http
+        self._on_received, self._on_error = on_received, on_error
+        self._wire: Wire | None = None
+        self._token: int | None = None
+        self._room = bytearray()
+        self._reset()
+
+    @property
+    def is_open(self) -> bool:
+        return self._wire is not None
+
+    def send(self, example: int, token: int) -> None:
+        self._token = token
+        self._reset()
         try:
-            with gevent.Timeout(timeout_seconds):
-                response, body = self._exchange(self._requests[example])
-        except gevent.Timeout:
-            self.close()
-            raise RequestError(
-                ErrorKind.DEADLINE, f"no answer within {timeout_seconds:g} s"
-            ) from None
-        except (OSError, HTTPParseError) as error:
-            self.close()
-            raise RequestError(ErrorKind.CONNECTION, f"{type(error).__name__}: {error}") from None
-        except BaseException:
-            self.close()
-            raise
-        return self._read_answer(response, body)
+            if self._wire is None or not self._wire.is_open:
+                self._wire = self._http.wire(self._on_bytes, self._on_lost)
+            self._wire.send(self._http.request(example))
+        except RequestError as error:
+            self._on_lost(error)
 
     def close(self) -> None:
-        if self._socket is not None:
-            self._socket.close()
-            self._socket = None
+        if self._wire is not None:
+            self._wire.close()
+            self._wire = None
+        self._token = None
 
-    def _exchange(self, request: bytes) -> tuple[HTTPSocketResponse, bytes]:
-        if self._socket is None:
-            self._socket = socket.create_connection(split_target(self._target))
-            self._socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-        self._socket.sendall(request)
-        response = HTTPSocketResponse(self._socket, block_size=_READ_BYTES, method="POST")
-        body = response.read()
-        if response.should_close():
-            self.close()
-        return response, body
+    def _reset(self) -> None:
+        self._seen = bytearray()
+        self._head: Head | None = None
+        self._parser: HTTPResponse | None = None
+        self._is_filling = False
 
-    def _read_answer(self, response: HTTPSocketResponse, body: bytes) -> Answer:
-        if response.status_code != 200:
-            shown = body[:_SHOWN_BODY].decode(errors="replace")
-            raise RequestError(ErrorKind.STATUS, f"HTTP {response.status_code}: {shown}")
+    def _on_bytes(self, data: bytes) -> None:
+        if self._token is None:
+            self.close()  # nobody asked; the connection cannot be used any more
+            return
         try:
-            return self._decode(response, body)
-        except (ValueError, KeyError, TypeError, AttributeError) as error:
-            raise RequestError(
-                ErrorKind.MALFORMED, f"answer is not KServe v2: {type(error).__name__} {error}"
-            ) from None
+            self._take(data)
+        except (HTTPParseError, ValueError) as error:
+            self._on_lost(RequestError(ErrorKind.CONNECTION, f"{type(error).__name__}: {error}"))
+
+    def _take(self, data: bytes) -> None:
+        if self._parser is not None:
+            self._parse_on(self._parser, data)
+            return
+        head, body = self._head, data
+        if head is None:
+            if self._seen:
+                data = bytes(self._seen) + data
+            end = data.find(_END_OF_HEAD)
+            if end < 0:
+                self._seen[:] = data
+                return
+            head = self._http.head(data[: end + 4])
+            if head.length is None or head.status < 200:
+                self._parser = HTTPResponse(method="POST")
+                self._parse_on(self._parser, data)
+                return
+            self._head, body = head, data[end + 4 :]
+            self._seen.clear()
+        self._take_body(head, body)
+
+    def _take_body(self, head: Head, part: bytes) -> None:
+        length, wire = head.length or 0, self._wire
+        if self._is_filling:
+            self._finish(head, self._room)
+            return
+        have = len(self._seen) + len(part)
+        if have < length and length >= _LARGE and wire is not None and wire.is_plain:
+            # The rest arrives where it belongs. The room is used again by the next answer.
+            if len(self._room) != length:
+                self._room = bytearray(length)
+            self._room[:have] = self._seen + part
+            self._is_filling = True
+            wire.read_into(memoryview(self._room)[have:])
+        elif have < length:
+            self._seen += part
+        else:
+            body = bytes(self._seen + part) if self._seen else part
+            self._finish(head, body[:length], close=have > length)
+
+    def _parse_on(self, parser: HTTPResponse, data: bytes) -> None:
+        """Responses without a length: llhttp finds their end."""
+        parser.feed(data)
+        if parser.message_complete:
+            content = bytes(parser._body_buffer)
+            self._finish(_head_of(parser), content, close=parser.should_close())
+
+    def _finish(self, head: Head, body: bytes | bytearray, *, close: bool = False) -> None:
+        token, self._token = self._token, None
+        self._reset()
+        if close or head.close:
+            self.close()
+            self._wire = None
+        http = self._http
+        if token is None:
+            return
+        self._on_received(
+            token, Received((head, body), len(body), lambda: http.answer(head, bytes(body)))
+        )
+
+    def _on_lost(self, error: RequestError) -> None:
+        token = self._token
+        self.close()
+        self._reset()
+        if token is not None:
+            self._on_error(token, error)
 
 
-def _answer(content: dict[str, Any], outputs: dict[str, OutputTensor]) -> Answer:
+class _Builder:
+    """Builds the bytes of requests."""
+
+    def __init__(self, endpoint: Endpoint, signature: ModelSignature, golden: GoldenData) -> None:
+        self._endpoint, self._signature, self._golden = endpoint, signature, golden
+        self._own_headers = [f"{name}: {value}" for name, value in endpoint.headers()]
+
+    def binary(self, example: int) -> bytes:
+        inputs, tail = [], b""
+        for tensor, array in example_inputs(self._golden, self._signature, example):
+            content = raw_bytes(array)
+            size = {"binary_data_size": len(content)}
+            inputs.append(_described(tensor.name, tensor.datatype, array) | {"parameters": size})
+            tail += content
+        outputs = [
+            {"name": tensor.name, "parameters": {"binary_data": True}}
+            for tensor in self._signature.outputs
+        ]
+        head = json.dumps({"inputs": inputs, "outputs": outputs}).encode()
+        headers = ["Content-Type: application/octet-stream", f"{_HEADER_LENGTH}: {len(head)}"]
+        return self._post(headers, head + tail)
+
+    def json(self, example: int) -> bytes:
+        inputs = [
+            _described(tensor.name, tensor.datatype, array) | {"data": array.ravel().tolist()}
+            for tensor, array in example_inputs(self._golden, self._signature, example)
+        ]
+        outputs = [{"name": tensor.name} for tensor in self._signature.outputs]
+        body = json.dumps({"inputs": inputs, "outputs": outputs}).encode()
+        return self._post(["Content-Type: application/json"], body)
+
+    def _post(self, headers: list[str], body: bytes) -> bytes:
+        # Without a version in the path, as users call it: the answer must show the right one.
+        lines = [
+            f"POST /v2/models/{self._signature.name}/infer HTTP/1.1",
+            f"Host: {self._endpoint.target}",
+            "Accept-Encoding: identity",
+            f"Content-Length: {len(body)}",
+            *headers,
+            *self._own_headers,
+            "",
+            "",
+        ]
+        return "\r\n".join(lines).encode() + body
+
+
+def _described(name: str, datatype: str, array: Any) -> dict[str, Any]:
+    return {"name": name, "shape": list(array.shape), "datatype": datatype}
+
+
+def _answer(content: dict[str, Any], outputs: dict[str, OutputTensor], head: Head) -> Answer:
     return Answer(
         model_name=str(content["model_name"]),
         model_version=str(content.get("model_version", "")),
         outputs=outputs,
+        revision=head.revision,
     )
 
 
-def _binary_request(
-    target: str, signature: ModelSignature, golden: GoldenData, example: int
-) -> bytes:
-    inputs, tail = [], b""
-    for tensor, array in example_inputs(golden, signature, example):
-        content = raw_bytes(array)
-        inputs.append(
-            {
-                "name": tensor.name,
-                "shape": list(array.shape),
-                "datatype": tensor.datatype,
-                "parameters": {"binary_data_size": len(content)},
-            }
-        )
-        tail += content
-    outputs = [
-        {"name": tensor.name, "parameters": {"binary_data": True}} for tensor in signature.outputs
-    ]
-    head = json.dumps({"inputs": inputs, "outputs": outputs}).encode()
-    headers = [
-        "Content-Type: application/octet-stream",
-        f"{_HEADER_LENGTH}: {len(head)}",
-    ]
-    return _post(target, signature.name, headers, head + tail)
+def _parse_head(content: bytes) -> Head:
+    parser = HTTPResponse(method="POST")
+    parser.feed(content)
+    return _head_of(parser)
 
 
-def _json_request(
-    target: str, signature: ModelSignature, golden: GoldenData, example: int
-) -> bytes:
-    inputs = [
-        {
-            "name": tensor.name,
-            "shape": list(array.shape),
-            "datatype": tensor.datatype,
-            "data": array.ravel().tolist(),
-        }
-        for tensor, array in example_inputs(golden, signature, example)
-    ]
-    outputs = [{"name": tensor.name} for tensor in signature.outputs]
-    body = json.dumps({"inputs": inputs, "outputs": outputs}).encode()
-    return _post(target, signature.name, ["Content-Type: application/json"], body)
-
-
-def _post(target: str, model: str, headers: list[str], body: bytes) -> bytes:
-    # Without a version in the path, as users call it: the answer must show the right one.
-    lines = [
-        f"POST /v2/models/{model}/infer HTTP/1.1",
-        f"Host: {target}",
-        "Accept-Encoding: identity",
-        f"Content-Length: {len(body)}",
-        *headers,
-        "",
-        "",
-    ]
-    return "\r\n".join(lines).encode() + body
+def _head_of(parser: HTTPResponse) -> Head:
+    json_length, revision = parser.get(_HEADER_LENGTH), parser.get(_REVISION)
+    chunked = parser.get("transfer-encoding") is not None
+    return Head(
+        status=parser.status_code,
+        length=None if chunked else parser.content_length,
+        json_length=int(json_length) if isinstance(json_length, str) else None,
+        close=not parser.should_keep_alive(),
+        revision=revision if isinstance(revision, str) else None,
+    )

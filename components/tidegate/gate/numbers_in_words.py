@@ -21,6 +21,11 @@ def percent(share: float) -> str:
     return f"{plain(share * 100)}%"
 
 
+def ratio(value: float) -> str:
+    """1.0346 → "1.035": margins are a few percent, so a percent needs two digits."""
+    return f"{value:.3f}"
+
+
 def milliseconds(value: float | None) -> str:
     """12.3 → "12.3 ms"; a dash for None."""
     return UNKNOWN if value is None else f"{plain(value)} ms"

@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from tidegate.gate.numbers_in_words import UNKNOWN, count, milliseconds, percent, plain
+from tidegate.gate.numbers_in_words import UNKNOWN, count, milliseconds, percent, plain, ratio
 from tidegate.gate.verdict import ConditionBounds, LookVerdict, Outcome, RatioVerdict, Verdict
 
 _MEANINGS = {
@@ -162,24 +162,34 @@ def looks_of(verdict: Verdict) -> tuple[LookVerdict, ...]:
     return tuple(sorted(looks, key=lambda look: look.seconds))
 
 
+def title_of(bounds: ConditionBounds) -> str:
+    """A condition in two or three words."""
+    return {
+        "slo": f"{bounds.name} SLO",
+        "errorRate": "error rate",
+        "comparison": f"{bounds.name} ratio",
+    }[bounds.kind]
+
+
 def bounds_words(bounds: ConditionBounds) -> str:
-    """Where a condition's true value lies, as far as known: "p95 0.2% to 1.1% of 5%"."""
+    """Where a condition's true value lies, as far as known: "p95 SLO 0% to 2.1%, limit 5%"."""
     if bounds.kind == "comparison":
-        ratios = _ratios(bounds.lower, bounds.upper)
-        return f"{bounds.name} ratio {ratios}, limit {plain(bounds.limit)}"
-    upper = 1.0 if bounds.upper is None else bounds.upper
-    return f"{bounds.name} {_interval(bounds.lower or 0.0, upper)}, limit {percent(bounds.limit)}"
+        known, limit = _ratios(bounds.lower, bounds.upper), ratio(bounds.limit)
+    else:
+        upper = 1.0 if bounds.upper is None else bounds.upper
+        known, limit = _interval(bounds.lower or 0.0, upper), percent(bounds.limit)
+    return f"{title_of(bounds)} {known}, limit {limit}"
 
 
 def _ratio_row(part: RatioVerdict, requests: str) -> Row:
     candidate = milliseconds(part.candidate_milliseconds)
     both = f"{candidate} against {milliseconds(part.baseline_milliseconds)}"
-    ratio = UNKNOWN if part.ratio is None else f"{plain(part.ratio)} ({both})"
+    measured = UNKNOWN if part.ratio is None else f"{ratio(part.ratio)} ({both})"
     return Row(
         condition=f"{part.quantile} against the baseline",
-        measured=ratio,
+        measured=measured,
         interval=_ratios(part.lower, part.upper),
-        limit=plain(1 + part.margin),
+        limit=ratio(1 + part.margin),
         requests=requests,
         design_effect="paired blocks",
         outcome=part.outcome,
@@ -191,5 +201,6 @@ def _interval(lower: float, upper: float) -> str:
 
 
 def _ratios(lower: float | None, upper: float | None) -> str:
-    low = "?" if lower is None else plain(lower)
-    return f"{low} to {'?' if upper is None else plain(upper)}"
+    if upper is None:
+        return f"at least {ratio(lower)}" if lower else "unknown"
+    return f"{ratio(lower or 0.0)} to {ratio(upper)}"

@@ -221,7 +221,7 @@ def _look(seconds: float, missed: bool) -> LookVerdict:
     wanted = Outcome.FAIL if last and missed else Outcome.INCONCLUSIVE
 
     def share(name: str, estimate: float, limit: float, outcome: Outcome) -> ConditionBounds:
-        kind = "errorRate" if name == "error rate" else "slo"
+        kind = "errorRate" if name == "errorRate" else "slo"
         return ConditionBounds.model_validate(
             {
                 "name": name,
@@ -245,9 +245,9 @@ def _look(seconds: float, missed: bool) -> LookVerdict:
             share("p50", 0.0013, 0.5, held),
             share("p95", 0.024, 0.05, held),
             share("p99", 0.024, 0.01, wanted),
-            share("error rate", 0.0027, 0.005, held),
+            share("errorRate", 0.0027, 0.005, held),
             ConditionBounds(
-                name="p50 ratio",
+                name="p50",
                 kind="comparison",
                 estimate=1.04,
                 lower=1.04 - 0.02 * width,
@@ -256,7 +256,7 @@ def _look(seconds: float, missed: bool) -> LookVerdict:
                 outcome=held,
             ),
             ConditionBounds(
-                name="p95 ratio",
+                name="p95",
                 kind="comparison",
                 estimate=None,
                 lower=None,

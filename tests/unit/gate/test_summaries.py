@@ -95,7 +95,7 @@ def test_rows_hold_every_condition() -> None:
         "p95 against the baseline",
     ]
     assert rows["p99 ≤ 250 ms"].interval == "1.21% to 2.93% over it"
-    assert rows["p50 against the baseline"].limit == "1.1"
+    assert rows["p50 against the baseline"].limit == "1.100"
 
 
 def test_terminal_prints_paths_and_servers_words_as_they_are() -> None:
@@ -119,7 +119,7 @@ def test_terminal_shows_time_left_counts_and_bounds_while_it_runs() -> None:
     text = stream.getvalue()
     assert "30 s left" in text
     assert "2 errors, p95 7.2 ms" in text
-    assert "p95 0% to 2.1%, limit 5%" in text
+    assert "p95 SLO 0% to 2.1%, limit 5%" in text
     assert "open" in text
 
 

@@ -11,7 +11,7 @@ from tidegate.gate.numbers_in_words import plain
 from tidegate.gate.report.chart import NARROW, Chart, draw_chart
 from tidegate.gate.report.scales import time_unit
 from tidegate.gate.report.svg import COLOURS, figure_of
-from tidegate.gate.summary import looks_of
+from tidegate.gate.summary import looks_of, title_of
 from tidegate.gate.verdict import ConditionBounds, LookVerdict, Outcome, Verdict
 
 _HIGHEST_RATIO = 3.0
@@ -28,7 +28,7 @@ def looks_chart(verdict: Verdict) -> Chart | None:
     looks = looks_of(verdict)
     if not looks:
         return None
-    names = list(dict.fromkeys(each.name for look in looks for each in look.conditions))
+    names = list(dict.fromkeys(title_of(each) for look in looks for each in look.conditions))
 
     def draw(width: float) -> Figure:
         columns = min(len(names), 4 if width > NARROW else 2)
@@ -63,7 +63,7 @@ def looks_chart(verdict: Verdict) -> Chart | None:
 
 def _bounds(axes: Axes, looks: Sequence[LookVerdict], name: str, divisor: float) -> None:
     found = [
-        (look.seconds, each) for look in looks for each in look.conditions if each.name == name
+        (look.seconds, each) for look in looks for each in look.conditions if title_of(each) == name
     ]
     low, high = _ratio_range([each for _, each in found])
     axes.axhline(1, color=COLOURS["limit"], linewidth=1.4)
@@ -107,5 +107,5 @@ def _describe_looks(last: LookVerdict) -> str:
     for each in last.conditions:
         upper = "unknown" if each.upper is None else plain(each.upper / each.limit)
         lower = plain((each.lower or 0.0) / each.limit)
-        parts.append(f"{each.name} between {lower} and {upper} of its limit, {each.outcome}")
+        parts.append(f"{title_of(each)} between {lower} and {upper} of its limit, {each.outcome}")
     return f"Bounds divided by limits. At {plain(last.seconds)} s: {'; '.join(parts)}."

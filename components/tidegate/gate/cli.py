@@ -1,8 +1,7 @@
 """`tidegate gate`: run a load test, or judge recorded samples. Exit codes are the verdict's."""
 
-from collections.abc import Callable
 from pathlib import Path
-from typing import Annotated, Any, NoReturn, get_args
+from typing import Annotated, NoReturn, get_args
 from urllib.parse import urlsplit
 
 import numpy as np
@@ -13,7 +12,9 @@ from tidegate.gate.follow import run_in_child
 from tidegate.gate.judging import judge_file
 from tidegate.gate.locking import default_lock_path
 from tidegate.gate.profile import load_profile
+from tidegate.gate.report.rewriting import rewrite_report
 from tidegate.gate.request import GateRequest
+from tidegate.gate.terminal import LiveView, print_verdict
 from tidegate.gate.verdict import Outcome, Verdict
 from tidegate.spec.digests import digest_file
 from tidegate.spec.errors import SpecError
@@ -76,10 +77,10 @@ def run(
         _refuse(console, error)
     out.mkdir(parents=True, exist_ok=True)
     request.write(out / "request.json")
-    with console.status("starting") as status:
-        code = run_in_child(out, _show_events(console, status.update))
+    with LiveView(console) as view:
+        code = run_in_child(out, view.show)
     if code <= Outcome.INVALID.exit_code:
-        _print_verdict(Verdict.load(out / "verdict.json"))
+        print_verdict(Console(), Verdict.load(out / "verdict.json"))
     elif not (out / "journal.jsonl").exists():
         console.print(f"the runner ended with {code}; see {out / 'runner.log'}")
     raise typer.Exit(code)
@@ -103,8 +104,20 @@ def judge(
     if json:
         typer.echo(verdict.to_json(), nl=False)
     else:
-        _print_verdict(verdict)
+        print_verdict(Console(), verdict)
     raise typer.Exit(verdict.outcome.exit_code)
+
+
+@app.command()
+def report(
+    run_dir: Annotated[Path, typer.Argument(help="Folder of a gate that has its verdict.")],
+) -> None:
+    """Write report.html and summary.md of a finished run again, from its own files."""
+    try:
+        path = rewrite_report(run_dir)
+    except (SpecError, OSError) as error:
+        _refuse(Console(stderr=True), error)
+    typer.echo(path)
 
 
 def infer_signature(golden: Path, model: str, version: str) -> ModelSignature:
@@ -150,29 +163,6 @@ def _host_and_port(url: str) -> str:
     if parts.scheme != "http" or not parts.netloc or parts.path.strip("/"):
         raise SpecError("target", url, "it is not the root of an HTTP server", "http://host:port")
     return parts.netloc
-
-
-def _show_events(
-    console: Console, update: Callable[[str], None]
-) -> Callable[[dict[str, Any]], None]:
-    def show(event: dict[str, Any]) -> None:
-        # A terminal gets one line that changes; a log gets every line.
-        if console.is_terminal and event["event"] == "progress":
-            update(event["message"])
-        elif event["event"] != "verdict":
-            console.print(event["message"], markup=False, highlight=False)
-
-    return show
-
-
-def _print_verdict(verdict: Verdict) -> None:
-    typer.echo(verdict.outcome)
-    for reason in verdict.reasons:
-        typer.echo(f"  {reason}")
-    for mend in verdict.mend:
-        typer.echo(f"  to do: {mend}")
-    if verdict.evidence_path is not None:
-        typer.echo(f"  evidence: {verdict.evidence_path}")
 
 
 def _refuse(console: Console, error: Exception) -> NoReturn:

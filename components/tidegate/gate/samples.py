@@ -55,11 +55,12 @@ class ProtocolCode(IntEnum):
     HTTP_BINARY = 0
     HTTP_JSON = 1
     GRPC = 2
+    GRPC_STREAM = 3
     UNKNOWN = 127
 
     @property
     def label(self) -> str:
-        return {"HTTP_BINARY": "httpBinary", "HTTP_JSON": "httpJson"}.get(
+        return {"HTTP_BINARY": "httpBinary", "HTTP_JSON": "httpJson", "GRPC_STREAM": "grpcStream"}.get(
             self.name, self.name.lower()
         )
 

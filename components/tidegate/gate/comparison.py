@@ -90,8 +90,8 @@ class Comparison:
             groups = -(-self.blocks // size)
             if groups < MINIMUM_BLOCKS:
                 break
-            weights = generator.multinomial(groups, np.full(groups, 1.0 / groups), RESAMPLES)
-            weights = weights.astype(np.float32)
+            draws = generator.multinomial(groups, np.full(groups, 1.0 / groups), RESAMPLES)
+            weights = draws.astype(np.float32)
             candidate, baseline = (arm.resampled(weights, size, shares) for arm in self._arms)
             with np.errstate(invalid="ignore"):
                 found.append((groups, candidate - baseline))
@@ -124,7 +124,8 @@ class _Arm:
         cumulated = weights @ np.add.reduceat(self._cumulated, starts, axis=0)
         totals = weights @ np.add.reduceat(self._requests, starts)
         below = [np.sum(cumulated < (share * totals)[:, None] - 1e-3, axis=1) for share in shares]
-        return self._log_centres[np.stack(below, axis=1)]
+        logs: FloatArray = self._log_centres[np.stack(below, axis=1)]
+        return logs
 
 
 def _interval(

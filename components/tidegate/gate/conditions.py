@@ -1,7 +1,7 @@
 """Every condition of a profile against the samples of the first judged seconds."""
 
 import math
-from collections.abc import Iterable
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Literal
 
@@ -132,7 +132,9 @@ def evaluate(
 
 def _ratios(
     comparison: Comparison, profile: Profile, levels: Confidences
-) -> Iterable[RatioCondition]:
+) -> Iterator[RatioCondition]:
+    if not profile.comparison_margins:
+        return
     shares = tuple(quantile_share(name) for name in profile.comparison_margins)
     bounds = comparison.bounds(shares, levels.to_pass, levels.to_fail)
     for (name, margin), bound in zip(profile.comparison_margins.items(), bounds, strict=True):

@@ -1,6 +1,7 @@
 """Durations counted in bins of one relative width."""
 
 import math
+from typing import TypeVar
 
 import numpy as np
 import numpy.typing as npt
@@ -15,6 +16,7 @@ BINS = math.ceil(math.log(HIGHEST_SECONDS / LOWEST_SECONDS) / _LOG_WIDTH) + 2
 """The first bin holds everything below LOWEST_SECONDS, the last one everything above."""
 _DENSE_BINS = 1 << 22
 
+_Number = TypeVar("_Number", bound=np.generic)
 CountArray = npt.NDArray[np.int64]
 IndexArray = npt.NDArray[np.int64]
 
@@ -23,12 +25,14 @@ def bin_of(seconds: FloatArray) -> IndexArray:
     """The bin of each duration; durations are finite and not negative."""
     scaled = np.log(np.maximum(seconds, LOWEST_SECONDS / 2) / LOWEST_SECONDS)
     scaled /= _LOG_WIDTH
-    return np.clip(np.floor(scaled) + 1, 0, BINS - 1).astype(np.int64)
+    bins: IndexArray = np.clip(np.floor(scaled) + 1, 0, BINS - 1).astype(np.int64)
+    return bins
 
 
 def bin_centres() -> FloatArray:
     """The middle of each bin on the logarithmic scale, in seconds."""
-    return LOWEST_SECONDS * np.exp((np.arange(BINS) - 0.5) * _LOG_WIDTH)
+    centres: FloatArray = LOWEST_SECONDS * np.exp((np.arange(BINS) - 0.5) * _LOG_WIDTH)
+    return centres
 
 
 class Histogram:
@@ -88,7 +92,7 @@ class BlockHistogram:
         return self._counts[blocks]
 
 
-def grown(array: npt.NDArray[np.generic], rows: int) -> npt.NDArray[np.generic]:
+def grown(array: npt.NDArray[_Number], rows: int) -> npt.NDArray[_Number]:
     """The array itself, or a longer one with zeros after its rows."""
     if rows <= array.shape[0]:
         return array

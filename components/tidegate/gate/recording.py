@@ -239,7 +239,7 @@ def _comparison(findings: Findings) -> ComparisonVerdict | None:
         blocks=findings.conditions.comparison.blocks,
         resamples=RESAMPLES,
         quantiles=parts,
-        outcome=next((each for each in order if each in outcomes), Outcome.INCONCLUSIVE),
+        outcome=next((each for each in order if each in outcomes), None),
     )
 
 
@@ -289,4 +289,5 @@ def _generator_health(findings: Findings) -> GeneratorHealth:
 
 
 def _milliseconds(seconds: float) -> float | None:
-    return seconds * 1000.0 if math.isfinite(seconds) else None
+    # To the nanosecond, so that the order in which rows were added up does not show.
+    return round(seconds * 1000.0, 6) if math.isfinite(seconds) else None

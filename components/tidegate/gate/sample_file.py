@@ -75,13 +75,7 @@ class _Column:
 
     def __enter__(self) -> "_Column":
         self.stream: IO[bytes] = self.archive.open(f"{self.name}.npy")
-        version = np.lib.format.read_magic(self.stream)
-        read = (
-            np.lib.format.read_array_header_1_0
-            if version == (1, 0)
-            else np.lib.format.read_array_header_2_0
-        )
-        shape, _, dtype = read(self.stream)
+        shape, dtype = _header(self.stream)
         if dtype.hasobject:
             raise SpecError(
                 f"samples.{self.name}",
@@ -110,6 +104,15 @@ class _Column:
                 "the whole file",
             )
         return np.frombuffer(content, self.dtype)
+
+
+def _header(stream: IO[bytes]) -> tuple[tuple[int, ...], np.dtype[Any]]:
+    version = np.lib.format.read_magic(stream)  # type: ignore[no-untyped-call]
+    if version == (1, 0):
+        shape, _, dtype = np.lib.format.read_array_header_1_0(stream)  # type: ignore[no-untyped-call]
+    else:
+        shape, _, dtype = np.lib.format.read_array_header_2_0(stream)  # type: ignore[no-untyped-call]
+    return shape, dtype
 
 
 def _names(archive: zipfile.ZipFile) -> list[str]:

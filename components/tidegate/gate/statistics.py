@@ -3,12 +3,16 @@
 Latencies of neighbouring requests are correlated: they share stalls and queues. The variance of
 counts per block of time, relative to the binomial variance, measures by how much (the design
 effect D); n correlated requests then carry the information of n/D independent ones.
+
+D_B of a block length B leaves out what is correlated over more than B. Where correlation fades
+with time, D_B = D(1 - c/B) for long blocks, so the two longest lengths tell D. It rests on few
+blocks, so the bounds take Student's t for the normal distribution's quantile.
 """
 
 from dataclasses import dataclass
 
 import numpy as np
-from scipy.special import betaincinv
+from scipy.special import betaincinv, ndtr, stdtrit
 
 from tidegate.gate.profile_rules import MINIMUM_BLOCKS
 from tidegate.gate.tally import ShareCounts
@@ -55,28 +59,48 @@ def share_bounds(
     """
     requests, misses = int(counts.requests.sum()), int(counts.misses.sum())
     effect = design_effect(counts)
-    n, x = requests / effect, misses / effect
+    fail_confidence = confidence if fail_confidence is None else fail_confidence
+    n, x = requests / effect.value, misses / effect.value
     return ShareBounds(
         misses=misses,
         requests=requests,
-        design_effect=effect,
-        lower=lower_bound(x, n, confidence if fail_confidence is None else fail_confidence),
-        upper=upper_bound(x, n, confidence),
+        design_effect=effect.value,
+        lower=lower_bound(x, n, effect.widened(fail_confidence)),
+        upper=upper_bound(x, n, effect.widened(confidence)),
     )
 
 
-def design_effect(counts: ShareCounts) -> float:
-    """D = max(1, max D_B) over block lengths B with at least MINIMUM_BLOCKS blocks.
+@dataclass(frozen=True)
+class DesignEffect:
+    """How many correlated requests carry the information of one independent request.
+
+    `blocks` is the number of blocks it was measured on; None when nothing was to be measured.
+    """
+
+    value: float
+    blocks: int | None
+
+    def widened(self, confidence: float) -> float:
+        """The normal confidence whose quantile is Student's t of `confidence`."""
+        if self.blocks is None:
+            return confidence
+        return float(ndtr(stdtrit(self.blocks - 1, confidence)))
+
+
+def design_effect(counts: ShareCounts) -> DesignEffect:
+    """D = max(1, max D_B, D_∞) over block lengths B with at least MINIMUM_BLOCKS blocks.
 
     D_B = Σ(x_b - n_b·r)² / (n_b·r(1-r)) / (m-1) with x_b of n_b requests missed in block b of m
-    and r the share of all. 1.0 when nothing or everything was missed.
+    and r the share of all; D_∞ = (B·D_B - A·D_A)/(B - A) for the two longest lengths A < B.
+    1 when nothing or everything was missed.
     """
     requests, misses = int(counts.requests.sum()), int(counts.misses.sum())
     if not 0 < misses < requests:
-        return 1.0
+        return DesignEffect(1.0, None)
     share = misses / requests
     end = int(np.flatnonzero(counts.requests)[-1]) + 1
-    effects = [1.0]
+    effects: list[tuple[int, float]] = []
+    blocks: int | None = None
     for length in BLOCK_SECONDS:
         starts = np.arange(0, end, length)
         sizes = np.add.reduceat(counts.requests[:end], starts)
@@ -85,8 +109,13 @@ def design_effect(counts: ShareCounts) -> float:
         if sizes.size < MINIMUM_BLOCKS:
             break
         squares = (missed - sizes * share) ** 2 / (sizes * share * (1.0 - share))
-        effects.append(float(squares.sum()) / (sizes.size - 1))
-    return max(effects)
+        effects.append((length, float(squares.sum()) / (sizes.size - 1)))
+        blocks = int(sizes.size)
+    found = [effect for _, effect in effects]
+    if len(effects) > 1:
+        (shorter, effect_shorter), (longer, effect_longer) = effects[-2:]
+        found.append((longer * effect_longer - shorter * effect_shorter) / (longer - shorter))
+    return DesignEffect(max([1.0, *found]), blocks)
 
 
 def correlation_measured(counts: ShareCounts) -> bool:

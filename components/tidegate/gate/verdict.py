@@ -143,7 +143,8 @@ class ComparisonVerdict(Document):
     blocks: int
     resamples: int
     quantiles: tuple[RatioVerdict, ...]
-    outcome: Outcome
+    outcome: Outcome | None
+    """None when the profile asks for no comparison."""
 
 
 class ConditionBounds(Document):

@@ -61,13 +61,13 @@ def test_bounds_enclose_the_share_and_are_trivial_without_data() -> None:
 def test_independent_misses_have_a_design_effect_near_one() -> None:
     generator = np.random.default_rng(3)
     missed = generator.random(60_000) < 0.02
-    assert 1.0 <= design_effect(counts(missed, 200.0)) < 2.0
+    assert 1.0 <= design_effect(counts(missed, 200.0)).value < 2.0
 
 
 def test_misses_in_bursts_count_as_fewer_requests() -> None:
     intended = np.arange(60_000) / 200.0
     missed = (intended % 30.0) < 0.6
-    effect = design_effect(counts(missed, 200.0))
+    effect = design_effect(counts(missed, 200.0)).value
     assert effect > 50.0
     burst = share_bounds(counts(missed, 200.0), 0.95)
     spread = share_bounds(counts(np.arange(60_000) % 50 == 0, 200.0), 0.95)
@@ -82,7 +82,7 @@ def test_design_effect_is_the_formula_on_one_block_length() -> None:
     share = 10 / 120
     squares = (10 - 10 * share) ** 2 + 11 * (10 * share) ** 2
     expected = squares / (10 * share * (1 - share)) / 11
-    assert design_effect(counts(missed, 10.0)) == pytest.approx(expected)
+    assert design_effect(counts(missed, 10.0)).value == pytest.approx(expected)
 
 
 def test_more_requests_needed_are_just_enough() -> None:

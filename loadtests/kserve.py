@@ -16,7 +16,7 @@ from urllib.parse import urlsplit
 from locust import User, between, events, task
 
 from tidegate.gate.answers import AnswerChecker
-from tidegate.gate.cli import infer_signature
+from tidegate.gate.golden_signature import infer_signature
 from tidegate.gate.protocols.base import Connection, RequestError
 from tidegate.gate.protocols.catalogue import protocols_for
 from tidegate.gate.protocols.endpoint import Endpoint

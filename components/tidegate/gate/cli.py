@@ -1,25 +1,21 @@
 """`tidegate gate`: run a load test, or judge recorded samples. Exit codes are the verdict's."""
 
 from pathlib import Path
-from typing import Annotated, NoReturn, get_args
-from urllib.parse import urlsplit
+from typing import Annotated, NoReturn
 
-import numpy as np
 import typer
 from rich.console import Console
 
 from tidegate.gate.follow import run_in_child
 from tidegate.gate.judging import judge_file
-from tidegate.gate.locking import default_lock_path
 from tidegate.gate.profile import load_profile
 from tidegate.gate.report.rewriting import rewrite_report
-from tidegate.gate.request import GateRequest
+from tidegate.gate.request import ApiKey, Tls
+from tidegate.gate.run_options import BaselineOptions, RunOptions, request_of
 from tidegate.gate.terminal import LiveView, print_verdict
 from tidegate.gate.verdict import Outcome, Verdict
-from tidegate.spec.digests import digest_file
 from tidegate.spec.errors import SpecError
 from tidegate.spec.release import Tolerance
-from tidegate.spec.signature import Datatype, ModelSignature, TensorSpec
 
 EXIT_BAD_INPUT = Outcome.INVALID.exit_code
 
@@ -38,13 +34,47 @@ ProfileOption = Annotated[Path, typer.Option("--profile", help="Profile as a YAM
 def run(
     profile: ProfileOption,
     target: Annotated[str, typer.Option(help="KServe v2 over HTTP: http://127.0.0.1:8000")],
-    golden: Annotated[Path, typer.Option(help="Golden set (.npz).")],
-    model: Annotated[str, typer.Option(help="Name of the model.")],
-    model_version: Annotated[str, typer.Option(help="Version every answer must come from.")],
-    out: Annotated[Path, typer.Option(help="New folder for journal, samples and verdict.")],
+    out: Annotated[Path, typer.Option(help="New folder for journal, samples, report, verdict.")],
+    golden: Annotated[
+        Path | None,
+        typer.Option(help="Golden set (.npz); without, the server's first answers."),
+    ] = None,
+    model: Annotated[str | None, typer.Option(help="Name; without, the server's only one.")] = None,
+    model_version: Annotated[
+        str | None, typer.Option(help="Version every answer must come from; without, the newest.")
+    ] = None,
     grpc_target: Annotated[str | None, typer.Option(help="gRPC as host:port.")] = None,
+    grpc_streaming: Annotated[bool, typer.Option(help="Send streaming gRPC as well.")] = False,
     metrics_target: Annotated[
         str | None, typer.Option(help="Triton's metrics as host:port.")
+    ] = None,
+    baseline: Annotated[
+        str | None, typer.Option(help="Compare with the revision served here: http://host:port")
+    ] = None,
+    baseline_grpc_target: Annotated[str | None, typer.Option()] = None,
+    baseline_metrics_target: Annotated[str | None, typer.Option()] = None,
+    baseline_revision: Annotated[str | None, typer.Option(help="Its name in the verdict.")] = None,
+    baseline_version: Annotated[str | None, typer.Option(help="Its model version.")] = None,
+    baseline_golden: Annotated[Path | None, typer.Option(help="Its own golden set.")] = None,
+    baseline_max_rate: Annotated[
+        float | None, typer.Option(help="Requests per second it gets at most.")
+    ] = None,
+    why: Annotated[
+        str, typer.Option(help="Why this baseline; recorded.")
+    ] = "named on the command line",
+    ca_file: Annotated[Path | None, typer.Option(help="Authority of an https target.")] = None,
+    server_name: Annotated[str | None, typer.Option(help="Name in its certificate.")] = None,
+    api_key_env: Annotated[
+        str | None, typer.Option(help="Environment variable that holds the API key.")
+    ] = None,
+    api_key_file: Annotated[Path | None, typer.Option(help="File that holds it.")] = None,
+    api_key_header: Annotated[str, typer.Option()] = "authorization",
+    api_key_prefix: Annotated[str, typer.Option(help='Before the key, such as "Bearer ".')] = "",
+    workers: Annotated[
+        int | None, typer.Option(min=1, help="Generator processes; without, by the rate.")
+    ] = None,
+    evidence: Annotated[
+        str | None, typer.Option(help="Folder or bucket URL; without, OUT/evidence.")
     ] = None,
     absolute_tolerance: Annotated[float, typer.Option(min=0.0)] = 1e-5,
     relative_tolerance: Annotated[float, typer.Option(min=0.0)] = 1e-4,
@@ -52,31 +82,40 @@ def run(
     """Send a profile's load to a server on this machine and decide about it."""
     console = Console(stderr=True)
     try:
-        if (out / "request.json").exists():
-            raise SpecError("out", str(out), "it holds another run", "a new folder")
-        digest = digest_file(golden)
-        content = {
-            "environment": "command-line",
-            "service": model,
-            "revision": f"{model}-{model_version}",
-            "release": model_version,
-            "http_target": _host_and_port(target),
-            "grpc_target": grpc_target,
-            "metrics_target": metrics_target,
-            "signature": infer_signature(golden, model, model_version),
-            "golden_path": str(golden.resolve()),
-            "golden_sha256": digest,
-            "tolerance": Tolerance(absolute=absolute_tolerance, relative=relative_tolerance),
-            "profile": load_profile(profile),
-            "subject_digests": {"golden": digest},
-            "evidence_dir": str((out / "evidence").resolve()),
-            "lock_path": str(default_lock_path()),
-        }
-        request = GateRequest.parse(content, "request")
+        request = request_of(
+            RunOptions(
+                profile=profile,
+                target=target,
+                golden=golden,
+                model=model,
+                model_version=model_version,
+                out=out,
+                grpc_target=grpc_target,
+                metrics_target=metrics_target,
+                tolerance=Tolerance(absolute=absolute_tolerance, relative=relative_tolerance),
+                evidence=evidence,
+                tls=_tls(target, ca_file, server_name),
+                api_key=_api_key(api_key_header, api_key_prefix, api_key_env, api_key_file),
+                grpc_streaming=grpc_streaming,
+                workers=workers,
+                baseline=None
+                if baseline is None
+                else BaselineOptions(
+                    target=baseline,
+                    grpc_target=baseline_grpc_target,
+                    metrics_target=baseline_metrics_target,
+                    revision=baseline_revision,
+                    model_version=baseline_version,
+                    golden=baseline_golden,
+                    why=why,
+                    max_rate_per_second=baseline_max_rate,
+                ),
+            )
+        )
+        out.mkdir(parents=True, exist_ok=True)
+        request.write(out / "request.json")
     except (SpecError, OSError) as error:
         _refuse(console, error)
-    out.mkdir(parents=True, exist_ok=True)
-    request.write(out / "request.json")
     with LiveView(console) as view:
         code = run_in_child(out, view.show)
     if code <= Outcome.INVALID.exit_code:
@@ -120,49 +159,26 @@ def report(
     typer.echo(path)
 
 
-def infer_signature(golden: Path, model: str, version: str) -> ModelSignature:
-    """The signature a golden set implies; its first dimension is the batch.
+def _tls(target: str, ca_file: Path | None, server_name: str | None) -> Tls | None:
+    if ca_file is None and server_name is None:
+        return None
+    if not target.startswith("https://"):
+        raise SpecError("target", target, "TLS is asked for", "https://host:port")
+    return Tls(ca_file=None if ca_file is None else str(ca_file), server_name=server_name)
 
-    Raises SpecError when the file is no golden set.
-    """
-    tensors: dict[str, list[TensorSpec]] = {"input": [], "output": []}
-    datatypes = {
-        TensorSpec(name="-", datatype=datatype, shape=(1,)).dtype: datatype
-        for datatype in get_args(Datatype)
+
+def _api_key(header: str, prefix: str, variable: str | None, file: Path | None) -> ApiKey | None:
+    if variable is None and file is None:
+        return None
+    content = {
+        "header": header.lower(),
+        "prefix": prefix,
+        "environment_variable": variable,
+        "file": None if file is None else str(file.resolve()),
     }
-    try:
-        with np.load(golden, allow_pickle=False) as archive:
-            for key in archive.files:
-                role, _, name = key.partition(":")
-                if role in tensors:
-                    array = archive[key]
-                    tensors[role].append(
-                        TensorSpec(
-                            name=name,
-                            datatype=datatypes[array.dtype],
-                            shape=(-1, *array.shape[1:]),
-                        )
-                    )
-        return ModelSignature(
-            name=model,
-            version=version,
-            inputs=tuple(tensors["input"]),
-            outputs=tuple(tensors["output"]),
-        )
-    except (OSError, ValueError, KeyError) as error:
-        raise SpecError(
-            "golden",
-            str(golden),
-            f"no signature can be read from it ({error})",
-            "an .npz with arrays input:<name>, output:<name> and truth, and a model version >= 1",
-        ) from None
-
-
-def _host_and_port(url: str) -> str:
-    parts = urlsplit(url)
-    if parts.scheme != "http" or not parts.netloc or parts.path.strip("/"):
-        raise SpecError("target", url, "it is not the root of an HTTP server", "http://host:port")
-    return parts.netloc
+    key = ApiKey.parse(content, "api-key")
+    key.read()
+    return key
 
 
 def _refuse(console: Console, error: Exception) -> NoReturn:

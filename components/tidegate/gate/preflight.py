@@ -2,7 +2,6 @@
 
 import http.client
 import json
-import socket
 import ssl
 from collections.abc import Iterable, Sequence
 from typing import Any
@@ -38,7 +37,7 @@ def _http_problem(arm: Arm) -> Problem | None:
     target = arm.http.target
     connection = http.client.HTTPConnection(target, timeout=_TIMEOUT_SECONDS)
     try:
-        connection.sock = _connected(arm.http)
+        connection.sock = arm.http.connected(_TIMEOUT_SECONDS)
         headers = {"Accept-Encoding": "identity", **dict(arm.http.headers())}
         connection.request("GET", f"/v2/models/{arm.signature.name}", headers=headers)
         response = connection.getresponse()
@@ -132,18 +131,6 @@ def _difference(expected: Iterable[TensorSpec], found: list[Any]) -> str | None:
         if not fits:
             return f"{tensor.name} has shape {shape}, not {list(tensor.shape)}"
     return None
-
-
-def _connected(endpoint: Endpoint) -> socket.socket:
-    plain = socket.create_connection(endpoint.address, _TIMEOUT_SECONDS)
-    context = endpoint.ssl_context()
-    if context is None:
-        return plain
-    try:
-        return context.wrap_socket(plain, server_hostname=endpoint.server_name)
-    except BaseException:
-        plain.close()
-        raise
 
 
 def _unreachable(target: str, said: str) -> Problem:

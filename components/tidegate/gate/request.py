@@ -131,6 +131,8 @@ class GateRequest(Document):
     signature: ModelSignature
     golden_path: str
     golden_sha256: Digest
+    golden_is_recorded: bool = False
+    """The golden set holds the server's own first answers: they can change, but not be wrong."""
     tolerance: Tolerance
     profile: Profile
     subject_digests: dict[str, Digest] = Field(min_length=1)

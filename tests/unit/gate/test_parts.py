@@ -13,8 +13,9 @@ from typer.testing import CliRunner
 from tests.unit.gate.builders import make_profile, make_request, make_samples
 from tests.unit.gate.kserve_fake import EXAMPLES, SIGNATURE, FakeServer, write_golden_set
 from tidegate.gate.answers import AnswerChecker
-from tidegate.gate.cli import app, infer_signature
+from tidegate.gate.cli import app
 from tidegate.gate.early_stop import hopeless
+from tidegate.gate.golden_signature import infer_signature
 from tidegate.gate.journal import Journal, read_events
 from tidegate.gate.progress import Progress, format_progress
 from tidegate.gate.protocols.base import Answer, OutputTensor

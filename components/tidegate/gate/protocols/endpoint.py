@@ -1,5 +1,6 @@
 """How a server is reached: its address, TLS, and an API key."""
 
+import socket
 import ssl
 from dataclasses import dataclass
 
@@ -45,24 +46,17 @@ class Endpoint:
             ) from None
         return context
 
-    def root_certificates(self) -> bytes | None:
-        """PEM for gRPC; None means the system's."""
-        return _read(self.tls.ca_file) if self.tls is not None else None
+    def connected(self, timeout_seconds: float) -> socket.socket:
+        """A connection for single requests, with TLS where it is asked for.
 
-    def client_certificate(self) -> tuple[bytes | None, bytes | None]:
-        """Key and chain in PEM for gRPC."""
-        if self.tls is None:
-            return None, None
-        return _read(self.tls.key_file), _read(self.tls.certificate_file)
-
-
-def _read(path: str | None) -> bytes | None:
-    if path is None:
-        return None
-    try:
-        with open(path, "rb") as stream:  # noqa: PTH123
-            return stream.read()
-    except OSError as error:
-        raise SpecError(
-            "tls", path, f"it cannot be read ({error.strerror})", "a PEM file"
-        ) from None
+        Raises OSError, ssl.SSLError and SpecError.
+        """
+        plain = socket.create_connection(self.address, timeout_seconds)
+        context = self.ssl_context()
+        if context is None:
+            return plain
+        try:
+            return context.wrap_socket(plain, server_hostname=self.server_name)
+        except BaseException:
+            plain.close()
+            raise

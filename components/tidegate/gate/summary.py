@@ -197,7 +197,8 @@ def _ratio_row(part: RatioVerdict, requests: str) -> Row:
 
 
 def _interval(lower: float, upper: float) -> str:
-    return f"{percent(lower)} to {percent(upper)}"
+    """A lower bound below a thousandth of a percent is as good as none."""
+    return f"{percent(lower if lower >= 1e-5 else 0.0)} to {percent(upper)}"
 
 
 def _ratios(lower: float | None, upper: float | None) -> str:

@@ -1,6 +1,8 @@
 """Evidence and attempts are only ever added to."""
 
 import json
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -139,3 +141,13 @@ def test_golden_answers_may_miss_what_the_profile_allows(request_: GateRequest) 
 
     assert "goldenAnswers" in tests(allowed, "passedTests")
     assert "goldenAnswers" in tests(missed, "failedTests")
+
+
+def test_reading_evidence_loads_no_numbers_and_no_pictures() -> None:
+    check = (
+        "import sys, tidegate.gate.attempts, tidegate.gate.evidence, tidegate.gate.report;"
+        "heavy = {'numpy', 'scipy', 'matplotlib', 'jinja2', 'obstore', 'locust', 'gevent'};"
+        "sys.exit(', '.join(heavy & set(sys.modules)) or 0)"
+    )
+    done = subprocess.run([sys.executable, "-c", check], check=False, capture_output=True)
+    assert done.returncode == 0, done.stderr.decode()

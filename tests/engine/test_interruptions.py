@@ -46,6 +46,7 @@ def test_kill_during_a_gate_ends_in_the_declared_state(
         update.wait()
         if kill is kill_engine:
             project.cancel()
+            project.refresh("--clear-pending-creates")
         if then == "revert and up":
             project.declare_digits("1")
         project.up()

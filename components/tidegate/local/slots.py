@@ -115,7 +115,7 @@ class Slots:
         if record is None or state is None or not state.is_up:
             return False
         known = any(each.revision == revision for each in self._discovery.servers())
-        return known and await _is_ready(record)
+        return known and await _is_ready(record, state.pid)
 
     async def deploy(self, request: SlotRequest, sleep: Sleep, report: Report) -> SlotRecord:
         """Start the revision's server, or adopt it, and wait until the gateway finds it healthy.
@@ -248,7 +248,7 @@ class Slots:
         report: Report,
     ) -> None:
         begin = time.monotonic()
-        while not await _is_ready(record):
+        while not await _is_ready(record, pid):
             state = self._supervisor.state(record.revision)
             if state is None or not state.is_up or state.pid != pid:
                 raise SlotError(
@@ -309,7 +309,9 @@ class Slots:
             leftover.unlink(missing_ok=True)
 
 
-async def _is_ready(record: SlotRecord) -> bool:
+async def _is_ready(record: SlotRecord, pid: int) -> bool:
+    if not ports.listens(pid, record.http_port):
+        return False
     try:
         for path in record.ready_paths:
             answer = await loopback.get(record.http_target, path, READY_TIMEOUT_SECONDS)

@@ -130,7 +130,12 @@ class Supervisor:
             return
         self.stop(program.name)
         write_atomically(self._program_file(program.name), self._program_configuration(program))
-        self._reload()
+        try:
+            self._reload()
+        except SupervisionError:
+            # Its file would keep every other program from being started.
+            self._program_file(program.name).unlink()
+            raise
         self._rpc().addProcessGroup(program.name)
 
     def runs(self, program: Program) -> bool:

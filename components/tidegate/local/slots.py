@@ -3,12 +3,15 @@
 import asyncio
 import shutil
 import time
-from collections.abc import Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from http import HTTPStatus
 from pathlib import Path
 from typing import Any
+
+from filelock import FileLock, Timeout
 
 from tidegate import loopback
 from tidegate.files import read_json, write_json
@@ -95,6 +98,7 @@ class Slots:
         self._supervisor = supervisor
         self._discovery = discovery
         self._admin = admin
+        self._abandoned: list[FileLock] = []
 
     def record(self, revision: str) -> SlotRecord | None:
         data = read_json(self._folder.slot(revision) / "slot.json")
@@ -123,6 +127,46 @@ class Slots:
         Raises SlotError (nothing is left, unless the revision takes traffic), SlotNotReadyError
         (kept), SpecError (files differ).
         """
+        async with self._alone(request.revision, sleep):
+            return await self._deploy(request, sleep, report)
+
+    async def remove(self, revision: str, sleep: Sleep) -> None:
+        """Leave the gateway, then stop the server. Raises SlotError while traffic goes to it."""
+        service = self._traffic_of(revision)
+        if service is not None:
+            raise SlotError(
+                f"{revision} takes {service.weights[revision]}% of the traffic of "
+                f"{service.service}; it cannot be removed before the traffic has moved"
+            )
+        async with self._alone(revision, sleep):
+            self._discovery.remove_server(revision)
+            await self._wait_until_forgotten(revision, sleep)
+            await asyncio.to_thread(self._clean_up, revision)
+
+    # -- steps --------------------------------------------------------------------------------
+
+    @asynccontextmanager
+    async def _alone(self, revision: str, sleep: Sleep) -> AsyncIterator[None]:
+        """Wait until no other provider works on the slot: a killed engine's may still be busy."""
+        self._folder.slots.mkdir(parents=True, exist_ok=True)
+        lock = FileLock(self._folder.slots / f"{revision}.lock", thread_local=False)
+        while not lock.is_locked:
+            try:
+                lock.acquire(blocking=False)
+            except Timeout:
+                await sleep(POLL_SECONDS)
+        try:
+            yield
+        except asyncio.CancelledError:
+            # The provider ends, but a thread of this call may go on: the process keeps the lock.
+            self._abandoned.append(lock)
+            raise
+        except BaseException:
+            lock.release()
+            raise
+        lock.release()
+
+    async def _deploy(self, request: SlotRequest, sleep: Sleep, report: Report) -> SlotRecord:
         record = self._write_record(request)
         try:
             report("checking the model's files")
@@ -140,20 +184,6 @@ class Slots:
                 await asyncio.to_thread(self._clean_up, request.revision)
             raise
         return record
-
-    async def remove(self, revision: str, sleep: Sleep) -> None:
-        """Leave the gateway, then stop the server. Raises SlotError while traffic goes to it."""
-        service = self._traffic_of(revision)
-        if service is not None:
-            raise SlotError(
-                f"{revision} takes {service.weights[revision]}% of the traffic of "
-                f"{service.service}; it cannot be removed before the traffic has moved"
-            )
-        self._discovery.remove_server(revision)
-        await self._wait_until_forgotten(revision, sleep)
-        await asyncio.to_thread(self._clean_up, revision)
-
-    # -- steps --------------------------------------------------------------------------------
 
     def _traffic_of(self, revision: str) -> ServiceRoutes | None:
         """The service whose traffic the revision takes, None when it takes none."""

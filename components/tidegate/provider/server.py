@@ -31,6 +31,7 @@ from tidegate.provider.values import (
     encode,
     redact,
 )
+from tidegate.spec.errors import SpecError
 
 Handler = ResourceHandler[Any, Any]
 ConfigurationT = TypeVar("ConfigurationT", bound=BaseModel)
@@ -258,7 +259,7 @@ class Provider(ResourceProviderServicer):
             state = _state(properties, failure.outputs)
             reasons = [plain(each) for each in failure.reasons]
             await _abort_with_partial_state(context, failure.resource_id, state, reasons)
-        except ProviderError as error:
+        except (ProviderError, SpecError) as error:
             await context.abort(grpc.StatusCode.FAILED_PRECONDITION, plain(str(error)))
         except ValidationError as error:
             # Never with the values: one of them may be a secret.

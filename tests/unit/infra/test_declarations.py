@@ -127,6 +127,22 @@ def test_a_manifest_that_was_edited_is_named(tmp_path: Path) -> None:
     assert str(manifest) in finding
 
 
+def test_two_services_with_a_model_of_the_same_name(tmp_path: Path) -> None:
+    shutil.copytree(ROOT / "serving" / "releases", tmp_path / "serving" / "releases")
+    shutil.copytree(ROOT / "loadtests" / "profiles", tmp_path / "loadtests" / "profiles")
+    digits = tmp_path / "serving" / "releases" / "digits" / "1.yaml"
+    other = tmp_path / "serving" / "releases" / "numerals" / "1.yaml"
+    other.parent.mkdir()
+    other.write_text(digits.read_text().replace("service: digits", "service: numerals"))
+
+    (finding,) = findings(
+        tmp_path, digits={"release": "digits@1"}, numerals={"release": "numerals@1"}
+    )
+
+    assert finding.startswith(f"{FILE}: tidegate:services.numerals.release: ")
+    assert "model 'digits' is also served by 'digits'" in finding
+
+
 def test_everything_that_is_wrong_is_said_at_once() -> None:
     found = findings(
         digits={"release": "digits@9", "gate": {"slos": {"p95": 0.0}}},

@@ -17,9 +17,9 @@ from filelock import FileLock, Timeout
 from tidegate.files import read_json, write_json
 from tidegate.gate.locking import default_lock_path
 from tidegate.local import ports
-from tidegate.local.slots import Report, Sleep
 from tidegate.local.state_folder import StateFolder
 from tidegate.local.supervision import Program, Supervisor
+from tidegate.local.waiting import Report, Sleep
 from tidegate.traffic.envoy.admin import EnvoyAdmin
 from tidegate.traffic.envoy.bootstrap import bootstrap
 from tidegate.traffic.envoy.discovery import DiscoveryFiles

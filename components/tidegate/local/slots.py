@@ -3,22 +3,20 @@
 import asyncio
 import shutil
 import time
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
-from http import HTTPStatus
 from pathlib import Path
-from typing import Any
 
 from filelock import FileLock, Timeout
 
-from tidegate import loopback
 from tidegate.files import read_json, write_json
 from tidegate.local import PLATFORM, ports, triton
+from tidegate.local.slot_record import SlotRecord, is_ready
 from tidegate.local.state_folder import StateFolder
 from tidegate.local.supervision import Program, Supervisor
-from tidegate.loopback import NoAnswerError
+from tidegate.local.waiting import Report, Sleep
 from tidegate.spec.release import Release
 from tidegate.traffic.envoy.admin import EnvoyAdmin
 from tidegate.traffic.envoy.clusters import UpstreamServer, cluster_names
@@ -28,10 +26,6 @@ from tidegate.traffic.routes import ServiceRoutes
 
 POLL_SECONDS = 0.1
 GATEWAY_HEALTH_SECONDS = 20.0
-READY_TIMEOUT_SECONDS = 2.0
-
-Sleep = Callable[[float], Awaitable[None]]
-Report = Callable[[str], None]
 
 
 class SlotError(Exception):
@@ -53,37 +47,6 @@ class SlotRequest:
     health_interval_seconds: float
 
 
-@dataclass(frozen=True)
-class SlotRecord:
-    """What is written down before anything starts, and kept while the slot exists."""
-
-    revision: str
-    service: str
-    release: str
-    models: tuple[tuple[str, str], ...]
-    """Names and versions that must be ready."""
-    http_port: int
-    grpc_port: int
-    metrics_port: int
-    created_at: str
-
-    @property
-    def http_target(self) -> str:
-        return f"{ports.LOOPBACK}:{self.http_port}"
-
-    @property
-    def grpc_target(self) -> str:
-        return f"{ports.LOOPBACK}:{self.grpc_port}"
-
-    @property
-    def metrics_target(self) -> str:
-        return f"{ports.LOOPBACK}:{self.metrics_port}"
-
-    @property
-    def ready_paths(self) -> list[str]:
-        return [f"/v2/models/{name}/versions/{version}/ready" for name, version in self.models]
-
-
 class Slots:
     """All slots of one stack."""
 
@@ -102,11 +65,13 @@ class Slots:
 
     def record(self, revision: str) -> SlotRecord | None:
         data = read_json(self._folder.slot(revision) / "slot.json")
-        return None if data is None else _record(data)
+        return None if data is None else SlotRecord.from_data(data)
 
     def records(self) -> list[SlotRecord]:
         paths = sorted(self._folder.slots.glob("*/slot.json"))
-        return [_record(data) for path in paths if (data := read_json(path)) is not None]
+        return [
+            SlotRecord.from_data(data) for path in paths if (data := read_json(path)) is not None
+        ]
 
     def repository(self, revision: str) -> Path:
         """The copy of the model repository that the slot's server reads."""
@@ -119,7 +84,7 @@ class Slots:
         if record is None or state is None or not state.is_up:
             return False
         known = any(each.revision == revision for each in self._discovery.servers())
-        return known and await _is_ready(record, state.pid)
+        return known and await is_ready(record, state.pid)
 
     async def deploy(self, request: SlotRequest, sleep: Sleep, report: Report) -> SlotRecord:
         """Start the revision's server, or adopt it, and wait until the gateway finds it healthy.
@@ -278,7 +243,7 @@ class Slots:
         report: Report,
     ) -> None:
         begin = time.monotonic()
-        while not await _is_ready(record, pid):
+        while not await is_ready(record, pid):
             state = self._supervisor.state(record.revision)
             if state is None or not state.is_up or state.pid != pid:
                 raise SlotError(
@@ -337,21 +302,3 @@ class Slots:
         shutil.rmtree(self._folder.slot(revision), ignore_errors=True)
         for leftover in triton.shared_memory_files(self._folder.shared_memory_prefix(revision)):
             leftover.unlink(missing_ok=True)
-
-
-async def _is_ready(record: SlotRecord, pid: int) -> bool:
-    if not ports.listens(pid, record.http_port):
-        return False
-    try:
-        for path in record.ready_paths:
-            answer = await loopback.get(record.http_target, path, READY_TIMEOUT_SECONDS)
-            if answer.status != HTTPStatus.OK:
-                return False
-    except NoAnswerError:
-        return False
-    return True
-
-
-def _record(data: dict[str, Any]) -> SlotRecord:
-    models = tuple((name, version) for name, version in data.pop("models"))
-    return SlotRecord(models=models, **data)

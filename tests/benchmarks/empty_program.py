@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from pathlib import Path
 
+from tests.benchmarks.stopwatch import succeeded
 from tests.engine.harness.command import Command, Run
 from tests.engine.harness.toolchain_environment import VENV, pulumi_environment
 
@@ -34,6 +35,4 @@ class EmptyProgram:
 
     def _run(self, *arguments: str) -> Run:
         command = (*arguments, "--non-interactive", "--color", "never")
-        run = Command(command, self._root, self._environment, self._root / "log").wait()
-        assert run.succeeded, run.output
-        return run
+        return succeeded(Command(command, self._root, self._environment, self._root / "log"))

@@ -19,7 +19,7 @@ from tidegate.local.supervision import Program, Supervisor
 from tidegate.local.waiting import Report, Sleep
 
 LEASE_SECONDS = 30.0
-RENEW_SECONDS = 1.0
+POLL_SECONDS = 0.2
 STOP_SECONDS = 15.0
 
 
@@ -125,7 +125,7 @@ class GateRuns:
                 raise GateRunError(
                     self._why_it_ended(revision, events[-1] if events else last_event)
                 )
-            await sleep(RENEW_SECONDS)
+            await sleep(POLL_SECONDS)
 
     async def cancel(self, revision: str) -> None:
         """Ask a running gate to stop without a verdict, and end it if it does not."""

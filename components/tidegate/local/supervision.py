@@ -158,6 +158,8 @@ class Supervisor:
                 if time.monotonic() > deadline:
                     raise SupervisionError(f"{name} did not end within {STOP_SECONDS:g} s")
                 time.sleep(POLL_SECONDS)
+                # It may have crashed, been found stopped, and been started again by supervisor.
+                self._settle(name, rpc.stopProcessGroup, name, True)
         self._program_file(name).unlink(missing_ok=True)
 
     def _settle(self, name: str, call: Callable[..., object], *arguments: object) -> bool:

@@ -42,9 +42,11 @@ def declare(
         _declare(name, service, root, platform, findings)
         for name, service in sorted(settings.services.items())
     ]
+    declared = [each for each in declarations if each is not None]
+    _check_models_differ(declared, findings)
     if findings.sentences:
         raise SettingsError(findings.sentences)
-    return [each for each in declarations if each is not None]
+    return declared
 
 
 class _Findings:
@@ -92,6 +94,21 @@ def _declare(
     return ServiceDeclaration(
         name=name, settings=service, live=live, standby=standby, profile=profile
     )
+
+
+def _check_models_differ(declared: Sequence[ServiceDeclaration], findings: _Findings) -> None:
+    """HTTP is routed by the model in the path, so a model's name belongs to one service."""
+    owners: dict[str, str] = {}
+    for each in declared:
+        for model in each.live.release.models:
+            owner = owners.setdefault(model.name, each.name)
+            if owner != each.name:
+                findings.add(
+                    (each.name, "release"),
+                    f"'{each.settings.release}' cannot work: its model '{model.name}' is also "
+                    f"served by '{owner}', and the path names the model alone. "
+                    "Instead: give the model another name in a new release.",
+                )
 
 
 def _revision(root: Path, service: str, text: str, probes: Probes, platform: str) -> Revision:

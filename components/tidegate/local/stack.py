@@ -5,9 +5,10 @@ from pathlib import Path
 from tidegate.files import read_json, write_json
 from tidegate.local.gate_runs import GateRuns
 from tidegate.local.gateway import Gateway
-from tidegate.local.slots import Sleep, Slots
+from tidegate.local.slots import Slots
 from tidegate.local.state_folder import StateFolder
 from tidegate.local.supervision import Supervisor
+from tidegate.local.waiting import Sleep
 from tidegate.traffic.envoy.router import EnvoyFileRouter
 
 

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from tidegate.local.gate_runs import GateRuns
-from tidegate.local.slots import SlotRecord
+from tidegate.local.slot_record import SlotRecord
 from tidegate.local.stack import LocalStack
 from tidegate.traffic.envoy.admin import EnvoyAdmin
 from tidegate.traffic.envoy.clusters import cluster_names

@@ -7,7 +7,7 @@ import subprocess
 import sys
 import time
 import xmlrpc.client
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, cast
@@ -130,7 +130,12 @@ class Supervisor:
             return
         self.stop(program.name)
         write_atomically(self._program_file(program.name), self._program_configuration(program))
-        self._reload()
+        try:
+            self._reload()
+        except SupervisionError:
+            # Its file would keep every other program from being started.
+            self._program_file(program.name).unlink()
+            raise
         self._rpc().addProcessGroup(program.name)
 
     def runs(self, program: Program) -> bool:
@@ -146,18 +151,27 @@ class Supervisor:
         """Stop and forget the program; nothing happens when there is none."""
         if self.is_running():
             rpc = self._rpc()
-            for call, arguments in (
-                (rpc.stopProcessGroup, (name, True)),
-                (rpc.removeProcessGroup, (name,)),
-            ):
-                try:
-                    call(*arguments)
-                except xmlrpc.client.Fault as fault:
-                    if fault.faultCode not in {Faults.BAD_NAME, Faults.NOT_RUNNING}:
-                        raise SupervisionError(
-                            f"cannot stop {name}: {fault.faultString}"
-                        ) from fault
+            self._settle(name, rpc.stopProcessGroup, name, True)
+            deadline = time.monotonic() + STOP_SECONDS
+            # Supervisor does not wait for a stop that somebody else has asked for.
+            while not self._settle(name, rpc.removeProcessGroup, name):
+                if time.monotonic() > deadline:
+                    raise SupervisionError(f"{name} did not end within {STOP_SECONDS:g} s")
+                time.sleep(POLL_SECONDS)
+                # It may have crashed, been found stopped, and been started again by supervisor.
+                self._settle(name, rpc.stopProcessGroup, name, True)
         self._program_file(name).unlink(missing_ok=True)
+
+    def _settle(self, name: str, call: Callable[..., object], *arguments: object) -> bool:
+        """Call supervisor about a program that may be gone; False while it is still ending."""
+        try:
+            call(*arguments)
+        except xmlrpc.client.Fault as fault:
+            if fault.faultCode == Faults.STILL_RUNNING:
+                return False
+            if fault.faultCode not in {Faults.BAD_NAME, Faults.NOT_RUNNING}:
+                raise SupervisionError(f"cannot stop {name}: {fault.faultString}") from fault
+        return True
 
     def state(self, name: str) -> ProcessState | None:
         """State of a program, None when supervisor does not know it."""

@@ -5,38 +5,39 @@ values in a preview, gives `diff` no old inputs and puts a traceback into every 
 """
 
 import asyncio
-import contextlib
 import json
 import traceback
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from importlib.metadata import version
-from typing import Any, TypeVar, cast
+from typing import Any, TypeVar
 
 import grpc
-from google.protobuf import any_pb2, empty_pb2
-from google.rpc import status_pb2
+from google.protobuf import empty_pb2
 from pulumi.runtime.proto import engine_pb2, engine_pb2_grpc, plugin_pb2, provider_pb2
 from pulumi.runtime.proto.provider_pb2_grpc import ResourceProviderServicer
 from pydantic import BaseModel, ValidationError
 
+from tidegate.provider.engine_log import EngineLog
 from tidegate.provider.errors import PartialFailure, ProviderError
-from tidegate.provider.handler import CheckFailure, Operation, ResourceHandler
+from tidegate.provider.handler import CheckFailure, ResourceHandler
+from tidegate.provider.messages import (
+    ServicerContext,
+    abort_with_partial_state,
+    check_response,
+    diff_response,
+    from_json_texts,
+    preview_of,
+    state_of,
+)
 from tidegate.provider.schema import PACKAGE, package_schema, token
 from tidegate.provider.validation import explain
-from tidegate.provider.values import (
-    UNKNOWN,
-    Properties,
-    contains_unknown,
-    decode,
-    encode,
-    redact,
-)
+from tidegate.provider.values import Properties, contains_unknown, decode, redact
+from tidegate.spec.errors import SpecError
 
 Handler = ResourceHandler[Any, Any]
 ConfigurationT = TypeVar("ConfigurationT", bound=BaseModel)
 ResponseT = TypeVar("ResponseT")
 MakeHandlers = Callable[[Any], Sequence[Handler]]
-ServicerContext = grpc.aio.ServicerContext[Any, Any]
 NO_PROPERTIES = Properties({})
 
 
@@ -55,11 +56,10 @@ class Provider(ResourceProviderServicer):
     ) -> None:
         self._make_handlers = make_handlers
         self._configuration = configuration
-        self._engine = engine
+        self._log = EngineLog(engine)
         self._handlers = _by_token(make_handlers(None))
         self._configured = False
         self._cancelled = asyncio.Event()
-        self._last_line: asyncio.Future[None] | None = None
 
     # -- package and configuration ------------------------------------------------------------
 
@@ -77,8 +77,8 @@ class Provider(ResourceProviderServicer):
 
     async def CheckConfig(self, request: Any, context: ServicerContext) -> Any:
         news = decode(request.news)
-        failures, _ = explain(self._configuration, _from_json_texts(news), news.secret_names)
-        return _check_response(request.news, failures)
+        failures, _ = explain(self._configuration, from_json_texts(news), news.secret_names)
+        return check_response(request.news, failures)
 
     async def DiffConfig(self, request: Any, context: ServicerContext) -> Any:
         same = request.olds == request.news
@@ -88,7 +88,7 @@ class Provider(ResourceProviderServicer):
         return provider_pb2.DiffResponse(changes=changes)
 
     async def Configure(self, request: Any, context: ServicerContext) -> Any:
-        values = _from_json_texts(decode(request.args))
+        values = from_json_texts(decode(request.args))
         if not contains_unknown(values):
             configuration = self._configuration.model_validate(
                 {name: value for name, value in values.items() if name != "version"}
@@ -112,7 +112,7 @@ class Provider(ResourceProviderServicer):
         if inputs is not None and self._configured:
             found = await self._guarded(context, lambda: handler.check(inputs), news)
             failures = [CheckFailure(each.property, redact(each.reason, news)) for each in found]
-        return _check_response(request.news, failures)
+        return check_response(request.news, failures)
 
     async def Diff(self, request: Any, context: ServicerContext) -> Any:
         handler = self._handler(request.type)
@@ -123,7 +123,7 @@ class Provider(ResourceProviderServicer):
                 for name in sorted(news.keys() | old_inputs.keys())
                 if contains_unknown(news.get(name)) or news.get(name) != old_inputs.get(name)
             ]
-            return _diff_response(changed, ())
+            return diff_response(changed, ())
         olds = decode(request.olds)
         diff = await self._guarded(
             context,
@@ -136,22 +136,23 @@ class Provider(ResourceProviderServicer):
             news,
             olds,
         )
-        return _diff_response(diff.changed, diff.replace)
+        return diff_response(diff.changed, diff.replace)
 
     async def Create(self, request: Any, context: ServicerContext) -> Any:
         handler = self._handler(request.type)
         properties = decode(request.properties)
         if request.preview:
-            return provider_pb2.CreateResponse(properties=_preview(handler, properties, {}))
+            return provider_pb2.CreateResponse(properties=preview_of(handler, properties, {}))
         created = await self._guarded(
             context,
             lambda: handler.create(
-                self._operation(request.urn), handler.inputs_model.model_validate(properties)
+                self._log.operation(request.urn, self._cancelled),
+                handler.inputs_model.model_validate(properties),
             ),
             properties,
         )
         return provider_pb2.CreateResponse(
-            id=created.id, properties=_state(properties, created.outputs.to_properties())
+            id=created.id, properties=state_of(properties, created.outputs.to_properties())
         )
 
     async def Read(self, request: Any, context: ServicerContext) -> Any:
@@ -163,7 +164,7 @@ class Provider(ResourceProviderServicer):
             return provider_pb2.ReadResponse()
         return provider_pb2.ReadResponse(
             id=request.id,
-            properties=_state(properties, outputs.to_properties()),
+            properties=state_of(properties, outputs.to_properties()),
             inputs=request.inputs,
         )
 
@@ -171,11 +172,11 @@ class Provider(ResourceProviderServicer):
         handler = self._handler(request.type)
         news, olds = decode(request.news), decode(request.olds)
         if request.preview:
-            return provider_pb2.UpdateResponse(properties=_preview(handler, news, olds))
+            return provider_pb2.UpdateResponse(properties=preview_of(handler, news, olds))
         outputs = await self._guarded(
             context,
             lambda: handler.update(
-                self._operation(request.urn),
+                self._log.operation(request.urn, self._cancelled),
                 request.id,
                 handler.outputs_model.model_validate(olds),
                 _model_or_none(handler.inputs_model, decode(request.old_inputs)),
@@ -184,7 +185,7 @@ class Provider(ResourceProviderServicer):
             news,
             olds,
         )
-        return provider_pb2.UpdateResponse(properties=_state(news, outputs.to_properties()))
+        return provider_pb2.UpdateResponse(properties=state_of(news, outputs.to_properties()))
 
     async def Delete(self, request: Any, context: ServicerContext) -> Any:
         handler = self._handler(request.type)
@@ -192,7 +193,7 @@ class Provider(ResourceProviderServicer):
         await self._guarded(
             context,
             lambda: handler.delete(
-                self._operation(request.urn),
+                self._log.operation(request.urn, self._cancelled),
                 request.id,
                 handler.outputs_model.model_validate(olds),
             ),
@@ -209,33 +210,6 @@ class Provider(ResourceProviderServicer):
 
     def _handler(self, type_token: str) -> Handler:
         return self._handlers[type_token]
-
-    def _operation(self, urn: str) -> Operation:
-        def log(severity: Any, ephemeral: bool) -> Callable[[str], None]:
-            def send(message: str) -> None:
-                request = engine_pb2.LogRequest(
-                    severity=severity, message=message, urn=urn, ephemeral=ephemeral
-                )
-                self._last_line = asyncio.ensure_future(self._log(request, self._last_line))
-
-            return send
-
-        return Operation(
-            status=log(engine_pb2.INFO, ephemeral=True),
-            info=log(engine_pb2.INFO, ephemeral=False),
-            warn=log(engine_pb2.WARNING, ephemeral=False),
-            cancelled=self._cancelled,
-        )
-
-    async def _log(
-        self, request: engine_pb2.LogRequest, previous: asyncio.Future[None] | None
-    ) -> None:
-        """Send one line after the one before it; calls of their own would overtake each other."""
-        if previous is not None:
-            await previous
-        # A lost line must not fail the operation that reported it.
-        with contextlib.suppress(grpc.aio.AioRpcError):
-            await cast("Awaitable[Any]", self._engine.Log(request))
 
     async def _guarded(
         self,
@@ -255,10 +229,10 @@ class Provider(ResourceProviderServicer):
         try:
             return await self._said_first(work)
         except PartialFailure as failure:
-            state = _state(properties, failure.outputs)
+            state = state_of(properties, failure.outputs)
             reasons = [plain(each) for each in failure.reasons]
-            await _abort_with_partial_state(context, failure.resource_id, state, reasons)
-        except ProviderError as error:
+            await abort_with_partial_state(context, failure.resource_id, state, reasons)
+        except (ProviderError, SpecError) as error:
             await context.abort(grpc.StatusCode.FAILED_PRECONDITION, plain(str(error)))
         except ValidationError as error:
             # Never with the values: one of them may be a secret.
@@ -268,9 +242,8 @@ class Provider(ResourceProviderServicer):
             )
         except Exception as error:  # the last line of defence of a server: report and go on
             # Not to stderr: the engine shows whatever a plugin writes there.
-            where = plain(traceback.format_exc())
-            line = engine_pb2.LogRequest(severity=engine_pb2.DEBUG, message=where)
-            await self._log(line, self._last_line)
+            self._log.say(engine_pb2.DEBUG, plain(traceback.format_exc()))
+            await self._log.flush()
             await context.abort(
                 grpc.StatusCode.INTERNAL,
                 plain(f"unexpected {type(error).__name__}: {error}")
@@ -283,8 +256,7 @@ class Provider(ResourceProviderServicer):
         try:
             return await work()
         finally:
-            if self._last_line is not None:
-                await self._last_line
+            await self._log.flush()
 
 
 def _by_token(handlers: Sequence[Handler]) -> dict[str, Handler]:
@@ -297,77 +269,3 @@ def _model_or_none(model: type[BaseModel], values: Mapping[str, Any]) -> Any:
         return model.model_validate(values)
     except ValidationError:
         return None
-
-
-def _from_json_texts(values: Properties) -> dict[str, Any]:
-    """The engine sends lists, objects, numbers and booleans of a provider's inputs as JSON text."""
-
-    def parse(value: Any) -> Any:
-        if not isinstance(value, str):
-            return value
-        try:
-            parsed = json.loads(value)
-        except ValueError:
-            return value
-        return value if isinstance(parsed, str) else parsed
-
-    return {name: parse(value) for name, value in values.items() if name != "version"}
-
-
-def _check_response(news: Any, failures: Sequence[CheckFailure]) -> Any:
-    return provider_pb2.CheckResponse(
-        inputs=news,
-        failures=[
-            provider_pb2.CheckFailure(property=each.property, reason=each.reason)
-            for each in failures
-        ],
-    )
-
-
-def _diff_response(changed: Sequence[str], replace: Sequence[str]) -> Any:
-    kinds = provider_pb2.PropertyDiff
-    detailed = {name: kinds(kind=kinds.UPDATE, inputDiff=False) for name in changed}
-    detailed |= {name: kinds(kind=kinds.UPDATE_REPLACE, inputDiff=False) for name in replace}
-    response = provider_pb2.DiffResponse
-    return response(
-        changes=response.DIFF_SOME if detailed else response.DIFF_NONE,
-        diffs=sorted(detailed),
-        replaces=list(replace),
-        detailedDiff=detailed,
-        hasDetailedDiff=True,
-    )
-
-
-def _state(inputs: Properties, outputs: Mapping[str, Any]) -> Any:
-    return encode({**inputs, **outputs}, inputs.secret_names)
-
-
-def _preview(handler: Handler, inputs: Properties, olds: Mapping[str, Any]) -> Any:
-    """What is known before the work is done: inputs, and of the outputs only their names."""
-    unknown = {
-        info.alias or name: UNKNOWN for name, info in handler.outputs_model.model_fields.items()
-    }
-    stable = {
-        name: olds[name]
-        for name, value in unknown.items()
-        if name in handler.stable_outputs and name in olds
-    }
-    return encode({**unknown, **stable, **inputs}, inputs.secret_names)
-
-
-async def _abort_with_partial_state(
-    context: ServicerContext, resource_id: str, state: Any, reasons: Sequence[str]
-) -> None:
-    message = "; ".join(reasons)
-    detail = any_pb2.Any()
-    detail.Pack(
-        provider_pb2.ErrorResourceInitFailed(id=resource_id, properties=state, reasons=reasons)
-    )
-    status = status_pb2.Status(
-        code=grpc.StatusCode.UNKNOWN.value[0], message=message, details=[detail]
-    )
-    await context.abort(
-        grpc.StatusCode.UNKNOWN,
-        message,
-        trailing_metadata=(("grpc-status-details-bin", status.SerializeToString()),),
-    )

@@ -41,7 +41,8 @@ def _path(location: tuple[int | str, ...]) -> str:
 def _reason(error: Any, secret_names: Set[str]) -> str:
     location = error["loc"]
     if error["type"] == "missing":
-        return "is required; add it"
+        # After a failed resource, an update that continues passes on no value at all.
+        return "is missing; add it, or mend the resource that its value comes from"
     if error["type"] == "extra_forbidden":
         return "is not a property of this resource; remove it or correct its name"
     if not location:  # about several properties at once; their values may be secrets

@@ -15,6 +15,9 @@ from tidegate.traffic.routes import REVISION_HEADER
 SETTLE_SECONDS = 10.0
 """A killed program's children need a moment to notice."""
 
+LANGUAGE_HOST = "pulumi-language-python"
+"""Pulumi's own; with the program it runs it outlives a killed engine by up to five minutes."""
+
 
 def differences(project: Project, declared: Declared) -> list[str]:
     """One sentence for everything that is not as declared."""
@@ -90,8 +93,9 @@ def _stray_processes(project: Project) -> list[str]:
     found = []
     for process in processes_of(project.root):
         try:
-            if process.pid not in looked_after:
-                found.append(f"{process.pid} {' '.join(process.cmdline())[:200]}")
+            command = " ".join(process.cmdline())
+            if process.pid not in looked_after and LANGUAGE_HOST not in command:
+                found.append(f"{process.pid} {command[:200]}")
         except psutil.Error:
             continue
     return found

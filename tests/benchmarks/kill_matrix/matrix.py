@@ -2,22 +2,66 @@
 
 import json
 import shutil
+from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import ExitStack
 from dataclasses import asdict
 from datetime import UTC, datetime
 from pathlib import Path
 
-from tests.benchmarks.kill_matrix.moments import moments
+from tests.benchmarks.figure import Measurement, spread
+from tests.benchmarks.kill_matrix.moments import Promotion, moments
 from tests.benchmarks.kill_matrix.points import Line, Point, PointResult, Way
-from tests.benchmarks.kill_matrix.victims import victims
+from tests.benchmarks.kill_matrix.victims import (
+    engine,
+    envoy,
+    new_triton,
+    old_triton,
+    provider,
+    supervisor,
+)
 from tests.benchmarks.stacks import RESULTS, say, temporary_project
 
 
 def all_points() -> list[Point]:
-    return [
-        Point(victim, moment, way) for victim in victims() for way in Way for moment in moments()
+    """Of the two servers the one is killed that the way out of the accident needs."""
+    both_ways = {
+        Way.AGAIN: (engine(), provider(), new_triton(), envoy()),
+        Way.REVERT: (engine(), provider(), old_triton(), envoy()),
+    }
+    points = [
+        Point(victim, moment, way)
+        for way, victims in both_ways.items()
+        for victim in victims
+        for moment in moments()
     ]
+    way_of = {Promotion.SWAP: Way.AGAIN, Promotion.REPLACE: Way.REVERT}
+    return points + [Point(supervisor(), each, way_of[each.promotion]) for each in moments()]
+
+
+def measure_kill_matrix() -> Measurement:
+    """How many points end in the declared state, with users served and nothing left over."""
+    results = run_points(all_points())
+    converged = sum(not each.problems for each in results)
+    failed_requests: Counter[str] = Counter()
+    for each in results:
+        failed_requests[each.victim] += each.failed_requests
+    return Measurement(
+        value=converged,
+        unit=f"of {len(results)} points converged",
+        goal=str(len(results)),
+        met=converged == len(results),
+        reference="kill -9 during a promotion, then `up` again or revert and `up`",
+        runs=[converged],
+        detail={
+            "cancels": sum(each.cancels for each in results),
+            "undecidedGates": sum(each.undecided for each in results),
+            "retries": sum(each.retries for each in results),
+            "requests": sum(each.requests for each in results),
+            "failedRequestsByVictim": dict(failed_requests),
+            "recoverySeconds": spread([each.recovery_seconds for each in results]),
+        },
+    )
 
 
 def run_points(points: Sequence[Point]) -> list[PointResult]:

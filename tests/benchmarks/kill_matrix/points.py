@@ -19,7 +19,7 @@ from tests.benchmarks.kill_matrix.recovery import Declared, recover, remarks
 from tests.benchmarks.kill_matrix.scene import Scene
 from tests.benchmarks.kill_matrix.victims import Victim
 from tests.engine.harness.load import BackgroundLoad, LoadReport
-from tests.engine.harness.project import Project
+from tests.engine.harness.project import UNDECIDED, UNDECIDED_RETRIES, Project
 from tests.engine.harness.releases import publish_variant
 
 LOAD_PER_SECOND = 60.0
@@ -91,7 +91,7 @@ class Line:
             self._declare(before)
             self.project.settle()
             with self._load() as reports:
-                self._interrupt(point, result, old, promoted)
+                self._promote_until_killed(point, result, old, promoted)
                 self._recover(promoted if point.way is Way.AGAIN else before, result)
             _count(result, reports[0])
             result.problems += differences(self.project, self._declared)
@@ -99,8 +99,22 @@ class Line:
             result.problems.append(f"{type(error).__name__}: {error}")
         return result
 
-    def _interrupt(self, point: Point, result: PointResult, old: str, promoted: Declared) -> None:
+    def _promote_until_killed(
+        self, point: Point, result: PointResult, old: str, promoted: Declared
+    ) -> None:
+        """A gate that decides nothing before the moment comes is asked again."""
         self._declare(promoted)
+        for _ in range(UNDECIDED_RETRIES):
+            try:
+                self._interrupt(point, result, old, promoted)
+                return
+            except MomentMissedError as error:
+                missed = error
+                if UNDECIDED not in str(error):
+                    break
+        raise missed
+
+    def _interrupt(self, point: Point, result: PointResult, old: str, promoted: Declared) -> None:
         revisions = self.project.revision(old), self.project.revision(promoted.release)
         scene = Scene(self.project, self.project.start_up(), *revisions)
         try:

@@ -52,12 +52,26 @@ def _supervisor(scene: Scene) -> int | None:
     return int(path.read_text()) if path.exists() else None
 
 
-def victims() -> tuple[Victim, ...]:
-    return (
-        Victim("engine", _engine),
-        Victim("provider", _provider),
-        Victim("new Triton", _new_triton),
-        Victim("old Triton", _old_triton),
-        Victim("Envoy", _envoy),
-        Victim("supervisor", _supervisor),
-    )
+def engine() -> Victim:
+    return Victim("engine", _engine)
+
+
+def provider() -> Victim:
+    return Victim("provider", _provider)
+
+
+def new_triton() -> Victim:
+    return Victim("new Triton", _new_triton)
+
+
+def old_triton() -> Victim:
+    return Victim("old Triton", _old_triton)
+
+
+def envoy() -> Victim:
+    return Victim("Envoy", _envoy)
+
+
+def supervisor() -> Victim:
+    """Every server and gate of the stack ends with it."""
+    return Victim("supervisor", _supervisor)

@@ -160,8 +160,8 @@ class Project:
         assert run.succeeded is not expect_failure, run.output
         return run
 
-    def refresh(self) -> Run:
-        return self.pulumi("refresh", "--yes", "--skip-preview", "--stack", STACK)
+    def refresh(self, *extra: str) -> Run:
+        return self.pulumi("refresh", "--yes", "--skip-preview", "--stack", STACK, *extra)
 
     def cancel(self) -> Run:
         """Remove the lock of an engine that was killed."""

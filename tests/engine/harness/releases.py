@@ -2,15 +2,19 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from io import BytesIO
 from pathlib import Path
 
 from tidegate.spec.digests import digest_bytes
+from tidegate.spec.golden import GoldenData, load_golden, save_golden
 from tidegate.spec.publishing import publish
 from tidegate.spec.release import Release, Repository, load_release
+from tidegate.spec.signature import ModelSignature
 from tidegate.spec.triton_config import config_pbtxt
 
 SERVICE = "digits"
 MODEL_PY = "model.py"
+GOLDEN_EXAMPLES = 32
 
 
 @dataclass(frozen=True)
@@ -109,7 +113,7 @@ def publish_variant(
     like: str = "1",
     mutate: Callable[[str], str] | None = None,
 ) -> Release:
-    """Publish `digits@<name>` with the files of `digits@<like>`.
+    """Publish `digits@<name>` with the files of `digits@<like>` and a shorter golden set.
 
     `name` is a number: it is the model's version as well. `mutate` gets model.py and returns it.
     """
@@ -127,7 +131,7 @@ def publish_variant(
             content = mutate(content.decode()).encode()
         files[renamed] = content
     golden_path = f"golden/{SERVICE}/{name}.npz"
-    golden = (serving_root / good.golden.path).read_bytes()
+    golden = _first_examples(serving_root / good.golden.path, signature)
     release = good.model_copy(
         update={
             "release": name,
@@ -136,9 +140,24 @@ def publish_variant(
             "repository": Repository(
                 path=folder, files={path: digest_bytes(data) for path, data in files.items()}
             ),
-            "golden": good.golden.model_copy(update={"path": golden_path}),
+            "golden": good.golden.model_copy(
+                update={"path": golden_path, "sha256": digest_bytes(golden)}
+            ),
         }
     )
     everything = {f"{folder}/{path}": data for path, data in files.items()}
     publish(serving_root, release, {**everything, golden_path: golden})
     return release
+
+
+def _first_examples(path: Path, signature: ModelSignature) -> bytes:
+    """Bytes of a golden set with few examples: a slow release would take long to answer all."""
+    whole = load_golden(path, signature)
+    shorter = GoldenData(
+        inputs={name: values[:GOLDEN_EXAMPLES] for name, values in whole.inputs.items()},
+        outputs={name: values[:GOLDEN_EXAMPLES] for name, values in whole.outputs.items()},
+        truth=whole.truth[:GOLDEN_EXAMPLES],
+    )
+    file = BytesIO()
+    save_golden(file, shorter)
+    return file.getvalue()

@@ -74,3 +74,11 @@ def test_the_search_goes_round_the_end_of_the_range() -> None:
 def test_a_full_range_is_an_error_that_names_it() -> None:
     with pytest.raises(NoFreePortError, match="between 18000 and 18999"):
         ports.find_free(1, SERVER_PORTS, 0)
+
+
+def test_listens_is_about_one_process() -> None:
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        port = server.getsockname()[1]
+        assert ports.listens(os.getpid(), port)
+        assert not ports.listens(os.getppid(), port)
+    assert not ports.listens(os.getpid(), port)

@@ -38,7 +38,9 @@ def supervisor(folder: StateFolder) -> Iterator[Supervisor]:
         patch.setenv("AWS_SECRET_ACCESS_KEY", SECRET)
         supervisor.ensure_running()
     yield supervisor
-    supervisor.shut_down()
+    daemon = daemon_pid(folder)
+    os.kill(daemon, signal.SIGKILL)  # its programs end with it, see the test below
+    assert eventually(lambda: has_ended(daemon))
 
 
 def server(tmp_path: Path, *arguments: str, name: str = "server") -> Program:
@@ -181,9 +183,15 @@ def test_the_socket_is_open_to_its_owner_only(supervisor: Supervisor, folder: St
     assert folder.socket.stat().st_mode & 0o777 == 0o600
 
 
-def test_a_program_that_supervisor_cannot_take_is_an_error(supervisor: Supervisor) -> None:
+def test_a_program_that_supervisor_cannot_take_is_an_error_and_stands_in_nobodys_way(
+    supervisor: Supervisor,
+) -> None:
     with pytest.raises(SupervisionError, match="refuses its configuration"):
         supervisor.start(Program("bad", ["true"], stop_seconds="soon"))  # type: ignore[arg-type]
+
+    supervisor.start(Program("good", [sys.executable, "-c", ""], restart=False))
+    assert supervisor.state("bad") is None
+    assert supervisor.state("good") is not None
 
 
 def test_a_path_that_supervisor_would_cut_short_is_an_error(tmp_path: Path) -> None:

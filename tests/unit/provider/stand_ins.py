@@ -103,8 +103,11 @@ class InProcessSupervisor(Supervisor):
     def is_running(self) -> bool:
         return not self.was_shut_down
 
+    def runs(self, program: Program) -> bool:
+        return self.programs.get(program.name) == program and program.name not in self.ended
+
     def start(self, program: Program) -> None:
-        if self.programs.get(program.name) == program:
+        if self.runs(program):
             return
         self.stop(program.name)
         self._stops[program.name] = self._launch(program)

@@ -7,6 +7,7 @@ import pytest
 
 from tests.unit.provider.stand_ins import Said, StackOnStandIns, free_ports
 from tidegate.gate.verdict import Outcome
+from tidegate.local.supervision import Program
 from tidegate.provider.errors import ProviderError
 from tidegate.provider.handler import Diff
 from tidegate.provider.resources.gateway import (
@@ -114,7 +115,7 @@ async def test_a_chosen_port_is_never_the_other_one(
     assert outputs.address != outputs.admin_address
 
 
-@pytest.mark.parametrize("loss", ["process", "cluster file", "record"])
+@pytest.mark.parametrize("loss", ["process", "cluster file", "record", "command"])
 async def test_a_gateway_that_is_not_as_declared_is_a_difference(
     stack: StackOnStandIns, handler: GatewayHandler, loss: str
 ) -> None:
@@ -127,6 +128,9 @@ async def test_a_gateway_that_is_not_as_declared_is_a_difference(
             stack.gateway.discovery.clusters_file.write_text("{}")
         case "record":
             (stack.folder.gateway / "gateway.json").unlink()
+        case "command":  # another version of tidegate started it
+            earlier = Program("gateway", [*stack.supervisor.programs["gateway"].command, "--old"])
+            stack.supervisor.start(earlier)
 
     assert await handler.diff(RESOURCE_ID, outputs, declared, declared) == Diff(
         changed=("address",)

@@ -217,6 +217,26 @@ async def test_a_gate_that_runs_already_is_followed(
     assert stack.supervisor.started == [GATE]
 
 
+async def test_a_gate_that_runs_for_a_promotion_taken_back_is_a_difference_and_is_stopped(
+    stack: StackOnStandIns, handler: LoadTestGateHandler, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def end(_seconds: float) -> None:
+        raise Killed
+
+    kept = (await create(handler, role="keep")).outputs
+    killed = Said()
+    monkeypatch.setattr(killed.operation, "sleep", end)
+    with pytest.raises(Killed):
+        await create(handler, killed)
+
+    assert await diff(handler, kept, role="keep") == Diff(changed=("role",))
+    again = await create(handler, role="keep")
+
+    assert again.outputs == kept
+    assert not stack.gates.is_running(REVISION)
+    assert await diff(handler, kept, role="keep") == Diff()
+
+
 async def test_a_run_that_ended_without_a_verdict_says_why_and_is_run_again(
     stack: StackOnStandIns, handler: LoadTestGateHandler
 ) -> None:

@@ -1,5 +1,6 @@
 """The plugin's process: how it starts and how it ends."""
 
+import os
 import signal
 import subprocess
 import sys
@@ -75,12 +76,16 @@ def test_it_prints_its_port_serves_and_ends_on_sigint() -> None:
 def test_it_ends_when_the_engine_is_killed() -> None:
     with started([sys.executable, "-c", ENGINE, *COMMAND]) as (engine, stdout):
         plugin = int(stdout.readline())
-        assert int(stdout.readline()) > 0
-        assert not has_ended(plugin)
+        try:
+            assert int(stdout.readline()) > 0
+            assert not has_ended(plugin)
 
-        engine.kill()
+            engine.kill()
 
-        assert eventually(lambda: has_ended(plugin))
+            assert eventually(lambda: has_ended(plugin))
+        finally:
+            if not has_ended(plugin):
+                os.kill(plugin, signal.SIGKILL)
 
 
 def test_started_by_hand_it_says_who_starts_it() -> None:

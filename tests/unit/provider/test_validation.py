@@ -24,7 +24,9 @@ def test_right_and_known_inputs_give_the_model() -> None:
 
 
 def test_a_missing_property_is_named() -> None:
-    assert failures({"size": 2}) == [CheckFailure("name", "is required; add it")]
+    assert failures({"size": 2}) == [
+        CheckFailure("name", "is missing; add it, or mend the resource that its value comes from")
+    ]
 
 
 def test_an_unknown_key_is_named() -> None:

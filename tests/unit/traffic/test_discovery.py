@@ -5,6 +5,7 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
+from filelock import FileLock
 
 from tidegate.traffic.envoy.clusters import UpstreamServer
 from tidegate.traffic.envoy.discovery import DiscoveryFiles
@@ -101,6 +102,19 @@ def test_an_unchanged_file_is_left_alone(files: DiscoveryFiles) -> None:
     files.put_service(ROUTES)
 
     assert files.routes_file.stat().st_ino == before
+
+
+def test_a_writer_waits_until_another_has_ended(files: DiscoveryFiles) -> None:
+    files.write()
+    with ThreadPoolExecutor(1) as pool:
+        with FileLock(files.routes_file.parent / "lock"):
+            waiting = pool.submit(files.put_service, ROUTES)
+            with pytest.raises(TimeoutError):
+                waiting.result(timeout=0.2)
+            assert files.services() == []
+        waiting.result(timeout=20)
+
+    assert files.services() == [ROUTES]
 
 
 def test_two_writers_lose_nothing_and_readers_see_whole_files(files: DiscoveryFiles) -> None:

@@ -1,5 +1,6 @@
 """`LoadTestGate`: exists only when a load test has passed the revision, or when none was asked."""
 
+import asyncio
 from pathlib import Path
 from typing import Any, Literal
 
@@ -81,7 +82,7 @@ class LoadTestGateHandler(ResourceHandler[LoadTestGateInputs, LoadTestGateOutput
         if new.revision != resource_id:
             return Diff(replace=("revision",))
         passed = self._stack.gates.passing(resource_id) is not None
-        if new.role == "required" and not passed:
+        if not passed and (new.role == "required" or await self._is_running(resource_id)):
             return Diff(changed=("role",))
         if passed and outputs.outcome != Outcome.PASS.value:
             return Diff(changed=("outcome",))
@@ -91,10 +92,12 @@ class LoadTestGateHandler(ResourceHandler[LoadTestGateInputs, LoadTestGateOutput
         self, operation: Operation, inputs: LoadTestGateInputs
     ) -> Created[LoadTestGateOutputs]:
         nonce = self._stack.gates.ensure(inputs.revision)
-        if inputs.role == "keep":
-            return Created(inputs.revision, self._outputs(inputs.revision, nonce))
         try:
-            await self._decide(operation, inputs)
+            if inputs.role == "required":
+                await self._decide(operation, inputs)
+            elif await self._is_running(inputs.revision):
+                # A killed `up` asked for it, and its promotion has been taken back.
+                await self._stack.gates.cancel(inputs.revision)
         except (GateRunError, SpecError, SupervisionError) as error:
             raise ProviderError(f"{inputs.revision} has no verdict: {error}") from error
         return Created(inputs.revision, self._outputs(inputs.revision, nonce))
@@ -131,6 +134,9 @@ class LoadTestGateHandler(ResourceHandler[LoadTestGateInputs, LoadTestGateOutput
         if verdict.outcome is not Outcome.PASS:
             raise ProviderError(_refusal(inputs, verdict))
         operation.info(verdict.summary)
+
+    async def _is_running(self, revision: str) -> bool:
+        return await asyncio.to_thread(self._stack.gates.is_running, revision)
 
     async def _follow(self, operation: Operation, run: GateRun, revision: str) -> Verdict:
         try:

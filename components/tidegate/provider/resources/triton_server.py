@@ -4,7 +4,8 @@ from pathlib import Path
 
 from pydantic import Field
 
-from tidegate.local.slots import SlotError, SlotNotReadyError, SlotRecord, SlotRequest
+from tidegate.local.slot_record import SlotRecord
+from tidegate.local.slots import SlotError, SlotNotReadyError, SlotRequest
 from tidegate.local.stack import LocalStack
 from tidegate.local.supervision import SupervisionError
 from tidegate.local.triton import TritonNotInstalledError

@@ -101,6 +101,8 @@ def _listener(port: int, routes_file: Path) -> dict[str, Any]:
     return {
         "name": "gateway",
         "address": _address(LOOPBACK, port),
+        # With it a second Envoy could take the same port and get a part of the connections.
+        "enable_reuse_port": False,
         "filter_chains": [
             {
                 "filters": [

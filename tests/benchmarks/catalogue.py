@@ -1,0 +1,51 @@
+"""Every figure."""
+
+from tests.benchmarks.cold_setup import measure_cold_setup
+from tests.benchmarks.figure import Figure
+from tests.benchmarks.kill_matrix.matrix import measure_kill_matrix
+from tests.benchmarks.no_change_up import measure_no_change_up
+from tests.benchmarks.provider_memory import measure_provider_memory
+from tests.benchmarks.switch_under_load import measure_switch_under_load
+from tests.benchmarks.up_to_ready import measure_up_to_ready
+
+
+def figures() -> tuple[Figure, ...]:
+    return (
+        Figure(
+            "no_change_up",
+            "a no-change `up` against one of an empty Pulumi program",
+            1,
+            measure_no_change_up,
+        ),
+        Figure(
+            "up_to_ready",
+            "the first `up` against the same servers started by hand",
+            4,
+            measure_up_to_ready,
+        ),
+        Figure(
+            "provider_memory",
+            "resident memory of the provider during a first `up`",
+            0.5,
+            measure_provider_memory,
+        ),
+        Figure(
+            "switch_under_load",
+            "requests that fail while the traffic moves to and fro",
+            1,
+            measure_switch_under_load,
+        ),
+        Figure(
+            "kill_matrix",
+            "accidents at ten moments of a promotion, and whether `up` recovers",
+            45,
+            measure_kill_matrix,
+        ),
+        Figure(
+            "cold_setup",
+            "set-up time by step from nothing, with empty caches",
+            5,
+            measure_cold_setup,
+            by_default=False,
+        ),
+    )

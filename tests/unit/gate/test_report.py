@@ -1,7 +1,7 @@
 """The report: what stands in it, what it must not load, and that it never changes a verdict."""
 
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 from html.parser import HTMLParser
 from pathlib import Path
@@ -171,6 +171,38 @@ def test_a_quantile_among_failed_requests_is_not_drawn_as_a_latency() -> None:
     assert np.isinf(picture.arms[0].latency_over_time(0.5)).all()
     assert picture.arms[0].errors[:, ErrorKind.STATUS].sum() == len(samples)
     assert picture.arms[0].distribution()[-1] == 0.0
+
+
+def one_request() -> Samples:
+    return example_samples(20.0, 100.0, baseline=False).where(slice(0, 1))
+
+
+def all_failed() -> Samples:
+    samples = example_samples(20.0, 50.0)
+    kind = np.full(len(samples), ErrorKind.CONNECTION, np.int8)
+    done = np.full(len(samples), np.nan)
+    return replace(samples, done=done, ok=kind == ErrorKind.NONE, kind=kind)
+
+
+def never_sent() -> Samples:
+    samples = example_samples(20.0, 50.0, baseline=False)
+    return Samples.unsent(samples.intended, samples.protocol)
+
+
+def a_request_a_minute_for_a_day() -> Samples:
+    return example_samples(86400.0, 1 / 60)
+
+
+@pytest.mark.parametrize(
+    "make", [one_request, all_failed, never_sent, a_request_a_minute_for_a_day]
+)
+def test_odd_runs_are_drawn_too(
+    tmp_path: Path, profile: Profile, make: Callable[[], Samples]
+) -> None:
+    make().save(tmp_path / "samples.npz")
+    page = write_report(tmp_path, example_verdict(Outcome.INVALID), profile).read_text()
+    assert page.count("<svg") >= 8
+    assert "nan" not in re.sub(r"base64,[^\"]*", "", page).lower()
 
 
 def finished_run(folder: Path, profile: Profile) -> Verdict:

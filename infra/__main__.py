@@ -72,6 +72,7 @@ def service_outputs(
         "standby": declaration.standby.id if declaration.standby is not None else "",
         "gate": service.gate_summary,
         "evidence": service.evidence,
+        "report": service.report,
     }
 
 

@@ -120,6 +120,7 @@ class LoadTestGate(_Resource):
     outcome: pulumi.Output[str]
     summary: pulumi.Output[str]
     evidence: pulumi.Output[str]
+    report: pulumi.Output[str]
     nonce: pulumi.Output[str]
 
     def __init__(
@@ -152,7 +153,7 @@ class LoadTestGate(_Resource):
             "metrics_target": metrics_target,
             "retry": retry,
         }
-        outputs = ["outcome", "summary", "evidence", "nonce"]
+        outputs = ["outcome", "summary", "evidence", "report", "nonce"]
         super().__init__("LoadTestGate", name, inputs, outputs, opts)
 
 

@@ -60,9 +60,11 @@ class ProtocolCode(IntEnum):
 
     @property
     def label(self) -> str:
-        return {"HTTP_BINARY": "httpBinary", "HTTP_JSON": "httpJson", "GRPC_STREAM": "grpcStream"}.get(
-            self.name, self.name.lower()
-        )
+        return {
+            "HTTP_BINARY": "httpBinary",
+            "HTTP_JSON": "httpJson",
+            "GRPC_STREAM": "grpcStream",
+        }.get(self.name, self.name.lower())
 
 
 @dataclass(frozen=True)

@@ -31,7 +31,7 @@ from tidegate.gate.samples import (
 )
 from tidegate.spec.errors import SpecError
 
-MAX_COMPARISON_BLOCKS = 1000
+MAX_COMPARISON_BLOCKS = 500
 MAX_SPAN_SECONDS = 31 * 86400.0
 _FEWEST_COMMON_BLOCKS = 0.9
 _CLOCK_TOLERANCE_SECONDS = 1e-6

@@ -65,6 +65,7 @@ class InferenceService(pulumi.ComponentResource):
     live_revision: pulumi.Output[str]
     gate_summary: pulumi.Output[str]
     evidence: pulumi.Output[str]
+    report: pulumi.Output[str]
 
     def __init__(
         self,
@@ -92,11 +93,13 @@ class InferenceService(pulumi.ComponentResource):
         self.live_revision = switch.live_revision
         self.gate_summary = live_gate.summary
         self.evidence = live_gate.evidence
+        self.report = live_gate.report
         self.register_outputs(
             {
                 "liveRevision": self.live_revision,
                 "gateSummary": self.gate_summary,
                 "evidence": self.evidence,
+                "report": self.report,
             }
         )
 

@@ -38,6 +38,7 @@ FAST_PROFILE: Mapping[str, Any] = {
     "deadlineSeconds": 1.5,
     "slos": {"p95": 400},
     "maxErrorRate": 0.03,
+    "comparisonMargins": {},
     "confidence": 0.95,
     "seed": 20261122,
     "maxRequests": 2000,

@@ -8,7 +8,7 @@ from pydantic import Field
 
 from tidegate.gate.locking import default_lock_path
 from tidegate.gate.profile import parse_profile
-from tidegate.gate.request import GateRequest
+from tidegate.gate.request import Baseline, GateRequest
 from tidegate.gate.verdict import Outcome, Verdict
 from tidegate.local.gate_runs import LEASE_SECONDS, GateRun, GateRunError
 from tidegate.local.stack import LocalStack
@@ -51,6 +51,7 @@ class LoadTestGateOutputs(Outputs):
     outcome: str = Field(description="PASS, or NOT_RUN for a standby that was never judged.")
     summary: str = Field(description="The verdict in one line.")
     evidence: str = Field(description="Path of the evidence file; empty when there is none.")
+    report: str = Field(description="Path of the report page; empty when there is none.")
     nonce: str = Field(description="Names this gate; another gate of the revision has another.")
 
 
@@ -148,6 +149,7 @@ class LoadTestGateHandler(ResourceHandler[LoadTestGateInputs, LoadTestGateOutput
     def _request(self, inputs: LoadTestGateInputs) -> GateRequest:
         release = load_release(Path(inputs.serving_root), inputs.service, inputs.release)
         repository = self._stack.slots.repository(inputs.revision)
+        profile = parse_profile(inputs.profile, "profile")
         return GateRequest(
             environment=self._environment,
             service=inputs.service,
@@ -160,7 +162,8 @@ class LoadTestGateHandler(ResourceHandler[LoadTestGateInputs, LoadTestGateOutput
             golden_path=str(Path(inputs.serving_root) / release.golden.path),
             golden_sha256=release.golden.sha256,
             tolerance=release.golden.tolerance,
-            profile=parse_profile(inputs.profile, "profile"),
+            profile=profile,
+            baseline=self._baseline(inputs) if profile.comparison_margins else None,
             subject_digests=_subjects(release),
             watched_files={
                 str(repository / name): digest for name, digest in release.repository.files.items()
@@ -171,16 +174,34 @@ class LoadTestGateHandler(ResourceHandler[LoadTestGateInputs, LoadTestGateOutput
             retry_reason=inputs.retry,
         )
 
+    def _baseline(self, inputs: LoadTestGateInputs) -> Baseline | None:
+        """The revision that takes the traffic now; None when none does, or only this one."""
+        services = self._stack.gateway.discovery.services()
+        routes = next((each for each in services if each.service == inputs.service), None)
+        live = routes.live_revision if routes is not None else None
+        slot = self._stack.slots.record(live) if live not in {None, inputs.revision} else None
+        if slot is None:
+            return None
+        return Baseline(
+            revision=slot.revision,
+            why=f"it takes the traffic of {inputs.service} while this gate runs",
+            http_target=slot.http_target,
+            grpc_target=slot.grpc_target,
+            metrics_target=slot.metrics_target,
+            model_version=slot.models[0][1],
+        )
+
     def _outputs(self, revision: str, nonce: str) -> LoadTestGateOutputs:
         verdict = self._stack.gates.passing(revision)
         if verdict is None:
             return LoadTestGateOutputs(
-                outcome=NOT_RUN, summary="never judged here", evidence="", nonce=nonce
+                outcome=NOT_RUN, summary="never judged here", evidence="", report="", nonce=nonce
             )
         return LoadTestGateOutputs(
             outcome=verdict.outcome.value,
             summary=verdict.summary,
             evidence=verdict.evidence_path or "",
+            report=verdict.report_path or "",
             nonce=nonce,
         )
 
@@ -201,6 +222,8 @@ def _refusal(inputs: LoadTestGateInputs, verdict: Verdict) -> str:
     lines += [f"- {each}" for each in verdict.mend]
     if verdict.evidence_path:
         lines.append(f"Evidence: {verdict.evidence_path}")
+    if verdict.report_path:
+        lines.append(f"Report: {verdict.report_path}")
     if verdict.outcome is Outcome.FAIL:
         lines.append(
             "This verdict stands for this revision. Publish a better release, or, when the cause "

@@ -9,11 +9,12 @@ from pathlib import Path
 from tidegate.gate.numbers_in_words import percent
 from tidegate.gate.profile import Profile, load_profile
 from tidegate.gate.profile_rules import needed_seconds, quantile_share
-from tidegate.gate.statistics import ShareBounds, requests_to_pass
+from tidegate.gate.statistics import ShareBounds, attempt_confidence, requests_to_pass
 
 QUANTILES = ("p50", "p90", "p95", "p99", "p99.9")
 RATES = (10, 60, 100, 1000)
-CONFIDENCE = 0.95
+CONFIDENCE = attempt_confidence(0.95, 1)
+"""What a first attempt decides at under the confidence of most profiles."""
 DESIGN_EFFECT = 10.0
 HEADROOMS = (0.25, 0.5, 0.75)
 """Share of requests over the SLO, as a part of the share that may be."""

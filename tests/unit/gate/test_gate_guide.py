@@ -6,9 +6,10 @@ from pathlib import Path
 import pytest
 from typer.main import get_command
 
-from tests.unit.gate.needed_seconds import needed_rows, profile_rows, seconds
+from tests.unit.gate.needed_seconds import CONFIDENCE, needed_rows, profile_rows, seconds
 from tidegate.gate.cli import app
 from tidegate.gate.profile_rules import needed_requests
+from tidegate.gate.statistics import attempt_confidence
 from tidegate.gate.verdict import Outcome
 
 pytestmark = pytest.mark.unit
@@ -33,8 +34,13 @@ def test_profiles_are_those_of_the_folder(guide: str) -> None:
 def test_requests_for_an_error_rate_are_those_of_the_code(
     guide: str, share: float, words: str
 ) -> None:
-    needed = needed_requests({"p50": 1.0}, share, 0.95)
+    needed = needed_requests({"p50": 1.0}, share, CONFIDENCE)
     assert f"{words} takes {needed:,}" in guide
+
+
+def test_attempts_get_what_the_guide_says(guide: str) -> None:
+    parts = [f"{1 - attempt_confidence(0.95, attempt):.2%}" for attempt in (1, 2, 3)]
+    assert f"{parts[0]}, {parts[1]}, {parts[2]} and so on" in guide
 
 
 @pytest.mark.parametrize("outcome", list(Outcome))

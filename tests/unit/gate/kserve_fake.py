@@ -7,6 +7,7 @@ The model doubles its input `x` (FP32 [-1, 4]) into `y` and answers the largest 
 import asyncio
 import contextlib
 import json
+import ssl
 import threading
 from collections.abc import AsyncIterator, Iterator
 from dataclasses import dataclass
@@ -50,8 +51,16 @@ def write_golden_set(path: Path) -> None:
 
 @dataclass
 class FakeServer:
-    """`fault` begins after `healthy_requests`; `counted_twice` makes the metrics lie."""
+    """`fault` begins after `healthy_requests`; `counted_twice` makes the metrics lie.
 
+    `api_key` is asked for in x-api-key; `certificate` (key and chain, PEM files) turns TLS on;
+    `chunked` answers HTTP without a length, in pieces.
+    """
+
+    version: str = "2"
+    api_key: str = ""
+    certificate: tuple[Path, Path] | None = None
+    chunked: bool = False
     fault: Fault = "none"
     healthy_requests: int = 0
     slow_seconds: float = 1.2
@@ -79,7 +88,7 @@ class FakeServer:
             outputs["y"] = outputs["y"] * np.float32("nan")
         if fault == "emptyTensor":
             outputs = {name: array[:0] for name, array in outputs.items()}
-        return ("1" if fault == "otherVersion" else "2"), outputs
+        return ("1" if fault == "otherVersion" else self.version), outputs
 
     async def answer_http(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         with contextlib.suppress(asyncio.IncompleteReadError, ConnectionError):
@@ -88,18 +97,22 @@ class FakeServer:
                 headers = dict(line.lower().split(": ", 1) for line in head[1:] if line)
                 body = await reader.readexactly(int(headers.get("content-length", 0)))
                 method, path = head[0].split()[:2]
-                writer.write(
-                    self._metadata()
-                    if method == "GET" and path != "/metrics"
-                    else await self._respond(path, headers, body)
-                )
+                if self.api_key and headers.get("x-api-key") != self.api_key:
+                    writer.write(_http(401, b"who are you"))
+                elif method == "GET" and path != "/metrics":
+                    writer.write(self._metadata(path))
+                else:
+                    answer = await self._respond(path, headers, body)
+                    writer.write(_in_chunks(answer) if self.chunked else answer)
                 await writer.drain()
         writer.close()
 
-    def _metadata(self) -> bytes:
+    def _metadata(self, path: str) -> bytes:
+        if path != "/v2/models/doubler":
+            return _http(404, b"there is no such model")
         described = {
             "name": SIGNATURE.name,
-            "versions": [SIGNATURE.version],
+            "versions": [self.version],
             "inputs": [tensor.model_dump(exclude_none=True) for tensor in SIGNATURE.inputs],
             "outputs": [tensor.model_dump(exclude_none=True) for tensor in SIGNATURE.outputs],
         }
@@ -107,7 +120,7 @@ class FakeServer:
 
     async def _respond(self, path: str, headers: dict[str, str], body: bytes) -> bytes:
         if path == "/metrics":
-            labels = '{model="doubler",version="2"}'
+            labels = f'{{model="doubler",version="{self.version}"}}'
             return _http(200, f"nv_inference_request_success{labels} {self.success}\n".encode())
         assert headers["accept-encoding"] == "identity"
         binary = "inference-header-content-length" in headers
@@ -128,7 +141,31 @@ class _GrpcService(service_pb2_grpc.GRPCInferenceServiceServicer):  # type: igno
     def __init__(self, server: FakeServer) -> None:
         self._server = server
 
+    async def ModelMetadata(self, request: Any, context: Any) -> Any:  # noqa: N802
+        await self._let_in(context)
+        if request.name != "doubler":
+            await context.abort(grpc.StatusCode.NOT_FOUND, "there is no such model")
+        answer = service_pb2.ModelMetadataResponse(name="doubler", versions=[self._server.version])
+        for tensors, described in (
+            (answer.inputs, SIGNATURE.inputs),
+            (answer.outputs, SIGNATURE.outputs),
+        ):
+            for each in described:
+                tensors.add(name=each.name, datatype=each.datatype, shape=each.shape)
+        return answer
+
+    async def ModelStreamInfer(self, requests: Any, context: Any) -> Any:  # noqa: N802
+        async for request in requests:
+            answer = await self.ModelInfer(request, context)
+            yield service_pb2.ModelStreamInferResponse(infer_response=answer)
+
+    async def _let_in(self, context: Any) -> None:
+        key = dict(context.invocation_metadata()).get("x-api-key", "")
+        if self._server.api_key and key != self._server.api_key:
+            await context.abort(grpc.StatusCode.UNAUTHENTICATED, "who are you")
+
     async def ModelInfer(self, request: Any, context: Any) -> Any:  # noqa: N802 - gRPC's name
+        await self._let_in(context)
         x = np.frombuffer(request.raw_input_contents[0], np.float32)
         try:
             version, outputs = await self._server.infer(x.reshape(request.inputs[0].shape))
@@ -173,6 +210,14 @@ def _http(status: int, body: bytes, headers: str = "") -> bytes:
     return f"HTTP/1.1 {status} -\r\n{headers}Content-Length: {len(body)}\r\n\r\n".encode() + body
 
 
+def _in_chunks(answer: bytes) -> bytes:
+    head, _, body = answer.partition(b"\r\n\r\n")
+    lines = [line for line in head.split(b"\r\n") if not line.startswith(b"Content-Length")]
+    pieces = [body[at : at + 50] for at in range(0, len(body), 50)]
+    chunks = b"".join(b"%x\r\n%s\r\n" % (len(piece), piece) for piece in pieces)
+    return b"\r\n".join([*lines, b"Transfer-Encoding: chunked", b"", chunks + b"0\r\n\r\n"])
+
+
 @contextlib.contextmanager
 def serving(server: FakeServer) -> Iterator[FakeServer]:
     """Run `server` on free loopback ports in a thread of its own."""
@@ -201,10 +246,20 @@ def serving(server: FakeServer) -> Iterator[FakeServer]:
 
 @contextlib.asynccontextmanager
 async def _listening(server: FakeServer) -> AsyncIterator[None]:
-    http_server = await asyncio.start_server(server.answer_http, "127.0.0.1", 0)
+    tls = None
+    if server.certificate is not None:
+        tls = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
+        tls.load_cert_chain(server.certificate[1], server.certificate[0])
+    http_server = await asyncio.start_server(server.answer_http, "127.0.0.1", 0, ssl=tls)
     grpc_server = grpc.aio.server()
     service_pb2_grpc.add_GRPCInferenceServiceServicer_to_server(_GrpcService(server), grpc_server)
-    server.grpc_target = f"127.0.0.1:{grpc_server.add_insecure_port('127.0.0.1:0')}"
+    if server.certificate is None:
+        grpc_port = grpc_server.add_insecure_port("127.0.0.1:0")
+    else:
+        pair = (server.certificate[0].read_bytes(), server.certificate[1].read_bytes())
+        credentials = grpc.ssl_server_credentials([pair])
+        grpc_port = grpc_server.add_secure_port("127.0.0.1:0", credentials)
+    server.grpc_target = f"127.0.0.1:{grpc_port}"
     server.http_target = f"127.0.0.1:{http_server.sockets[0].getsockname()[1]}"
     await grpc_server.start()
     try:

@@ -2,6 +2,7 @@
 
 import json
 import os
+import signal
 import socket
 import subprocess
 import sys
@@ -9,16 +10,20 @@ import time
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+import psutil
 import pytest
 from filelock import FileLock
 
 from tests.unit.gate.builders import make_profile, make_request
-from tests.unit.gate.kserve_fake import FakeServer, Fault, serving
+from tests.unit.gate.kserve_fake import SIGNATURE, FakeServer, Fault, serving
 from tidegate.gate.attempts import attempts_of
 from tidegate.gate.journal import read_events
 from tidegate.gate.request import GateRequest
 from tidegate.gate.samples import Samples
 from tidegate.gate.verdict import Outcome, Verdict
+from tidegate.spec.golden import GoldenData, save_golden
+from tidegate.spec.signature import TensorSpec
 
 pytestmark = [pytest.mark.unit, pytest.mark.timeout(60)]
 
@@ -199,3 +204,216 @@ def test_broken_request_is_an_error_in_the_journal(tmp_path: Path) -> None:
     assert start_runner(tmp_path).wait(20) == 5
     [event] = events(tmp_path)
     assert event["event"] == "error" and "request.json" in event["message"]
+
+
+def start_and_wait_for_workers(run_dir: Path, request: GateRequest) -> "subprocess.Popen[bytes]":
+    run_dir.mkdir()
+    request.write(run_dir / "request.json")
+    runner = start_runner(run_dir)
+    deadline = time.monotonic() + 20
+    while not any(event.get("sent", 0) >= 50 for event in events(run_dir)):
+        assert time.monotonic() < deadline and runner.poll() is None, events(run_dir)
+        time.sleep(0.05)
+    return runner
+
+
+def worker_pids(run_dir: Path) -> list[int]:
+    pids: list[int] = json.loads((run_dir / "load" / "pids.json").read_text())["workers"]
+    return pids
+
+
+def has_ended(pid: int) -> bool:
+    """A process that nobody has waited for yet counts as ended."""
+    try:
+        return psutil.Process(pid).status() == psutil.STATUS_ZOMBIE
+    except psutil.NoSuchProcess:
+        return True
+
+
+def test_two_workers_send_one_schedule(tmp_path: Path) -> None:
+    with serving(FakeServer()) as server:
+        alone, both = (
+            run_gate(tmp_path / str(workers), make_request(tmp_path, server, workers=workers))[1]
+            for workers in (1, 2)
+        )
+        assert both.outcome is Outcome.PASS, both.reasons
+    assert both.counts == alone.counts.model_copy(update={"server": both.counts.server})
+    first, second = (Samples.load(tmp_path / each / "samples.npz").intended for each in ("1", "2"))
+    assert np.array_equal(first, second)
+
+
+@pytest.mark.parametrize("workers", [1, 2])
+def test_a_killed_worker_rules_a_pass_out(tmp_path: Path, workers: int) -> None:
+    run_dir = tmp_path / "run"
+    with serving(FakeServer()) as server:
+        request = make_request(tmp_path, server, workers=workers)
+        runner = start_and_wait_for_workers(run_dir, request)
+        os.kill(worker_pids(run_dir)[-1], signal.SIGKILL)
+        assert runner.wait(30) == 3
+    verdict = Verdict.load(run_dir / "verdict.json")
+    assert verdict.outcome is Outcome.INVALID
+    assert any("process" in reason for reason in verdict.reasons), verdict.reasons
+
+
+def test_a_killed_runner_takes_its_workers_with_it(tmp_path: Path) -> None:
+    run_dir = tmp_path / "run"
+    with serving(FakeServer()) as server:
+        profile = make_profile(duration_seconds=60)
+        runner = start_and_wait_for_workers(
+            run_dir, make_request(tmp_path, server, profile=profile)
+        )
+        pids = worker_pids(run_dir)
+        runner.kill()
+        runner.wait(10)
+        deadline = time.monotonic() + 10
+        while not all(has_ended(pid) for pid in pids):
+            assert time.monotonic() < deadline
+            time.sleep(0.05)
+
+
+def test_a_baseline_is_loaded_in_the_same_minutes(tmp_path: Path) -> None:
+    with serving(FakeServer()) as server, serving(FakeServer(version="1")) as other:
+        baseline = {
+            "revision": "doubler-1-89abcdef",
+            "why": "serves the users",
+            "http_target": other.http_target,
+            "grpc_target": other.grpc_target,
+            "metrics_target": other.http_target,
+            "model_version": "1",
+            "max_rate_per_second": 50,
+        }
+        request = make_request(
+            tmp_path,
+            server,
+            baseline=baseline,
+            grpc_streaming=True,
+            profile=make_profile(comparison_margins={}),
+        )
+        code, verdict = run_gate(tmp_path / "run", request)
+    assert code == 0, verdict.reasons
+    assert verdict.validity == "full"
+    assert verdict.counts.baseline is not None
+    assert verdict.counts.baseline.judged == 100 and verdict.counts.judged == 200
+    assert set(verdict.counts.by_protocol) == {"httpBinary", "httpJson", "grpc", "grpcStream"}
+    samples = Samples.load(tmp_path / "run" / "samples.npz")
+    assert samples.revisions == (request.revision, "doubler-1-89abcdef")
+    assert np.array_equal(samples.revision, samples.arm)
+
+
+def test_a_baseline_of_another_version_is_refused_before_load(tmp_path: Path) -> None:
+    with serving(FakeServer()) as server, serving(FakeServer(version="2")) as other:
+        baseline = {
+            "revision": "doubler-1-89abcdef",
+            "why": "serves the users",
+            "http_target": other.http_target,
+            "grpc_target": other.grpc_target,
+            "model_version": "1",
+        }
+        request = make_request(
+            tmp_path, server, baseline=baseline, profile=make_profile(comparison_margins={})
+        )
+        code, verdict = run_gate(tmp_path / "run", request)
+    assert (code, verdict.counts.sent) == (3, 0)
+    assert "the baseline doubler-1-89abcdef" in verdict.summary
+
+
+def test_a_rise_of_users_latency_ends_the_load(tmp_path: Path) -> None:
+    slow = FakeServer(
+        version="1", fault="slow", healthy_requests=GOLDEN_REQUESTS + 150, slow_seconds=0.2
+    )
+    with serving(FakeServer()) as server, serving(slow) as other:
+        baseline = {
+            "revision": "doubler-1-89abcdef",
+            "why": "serves the users",
+            "http_target": other.http_target,
+            "grpc_target": other.grpc_target,
+            "model_version": "1",
+        }
+        profile = make_profile(comparison_margins={}, duration_seconds=60, warm_up_seconds=2)
+        request = make_request(tmp_path, server, baseline=baseline, profile=profile)
+        code, verdict = run_gate(tmp_path / "run", request)
+    assert code == 2, verdict.reasons
+    assert "users' latency rose" in verdict.summary
+    assert verdict.counts.sent < 6000
+
+
+def test_the_key_is_nowhere_but_on_the_wire(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    secret = "k3y-which-nobody-may-read"  # noqa: S105 - made up
+    monkeypatch.setenv("GATE_TEST_KEY", secret)
+    key = {"header": "x-api-key", "environment_variable": "GATE_TEST_KEY"}
+    with serving(FakeServer(api_key=secret)) as server:
+        request = make_request(tmp_path, server, api_key=key, metrics_target=None)
+        code, verdict = run_gate(tmp_path / "run", request)
+    assert code == 0, verdict.reasons
+    for path in tmp_path.rglob("*"):
+        assert not path.is_file() or secret.encode() not in path.read_bytes(), path
+
+
+@pytest.mark.parametrize(
+    ("changes", "said"),
+    [
+        ({"api_key": None}, "refuses requests without an API key"),
+        ({"signature": SIGNATURE.model_copy(update={"name": "halver"})}, "has no model halver"),
+        ({"tls": {}}, "TLS to"),
+        (
+            {
+                "signature": SIGNATURE.model_copy(
+                    update={"inputs": (TensorSpec(name="x", datatype="FP32", shape=(-1, 5)),)}
+                )
+            },
+            "x has shape [-1, 4], not [-1, 5]",
+        ),
+    ],
+)
+def test_what_cannot_work_is_said_before_any_request(
+    tmp_path: Path, changes: dict[str, Any], said: str
+) -> None:
+    with serving(FakeServer(api_key="secret" if "api_key" in changes else "")) as server:
+        if "signature" in changes:
+            # A golden set of that shape, for a server that has another.
+            width = changes["signature"].inputs[0].shape[1]
+            x = np.ones((4, width), np.float32)
+            label = np.zeros(4, np.int64)
+            outputs = {"label": label, "y": np.ones((4, 4), np.float32)}
+            golden = GoldenData(inputs={"x": x}, outputs=outputs, truth=label)
+            save_golden(tmp_path / "golden.npz", golden)
+        request = make_request(tmp_path, server, metrics_target=None, **changes)
+        code, verdict = run_gate(tmp_path / "run", request)
+        assert server.requests == 0
+    assert code == 3
+    assert said in verdict.summary and verdict.mend
+
+
+def test_a_golden_set_of_another_model_is_an_error_in_words(tmp_path: Path) -> None:
+    with serving(FakeServer()) as server:
+        signature = SIGNATURE.model_copy(
+            update={"inputs": (TensorSpec(name="x", datatype="FP32", shape=(-1, 5)),)}
+        )
+        run_dir = tmp_path / "run"
+        run_dir.mkdir()
+        make_request(tmp_path, server, signature=signature).write(run_dir / "request.json")
+        assert start_runner(run_dir).wait(20) == 5
+        assert server.requests == 0
+    assert "input:x" in events(run_dir)[-1]["message"]
+
+
+def test_command_line_needs_no_more_than_a_target(tmp_path: Path) -> None:
+    profile = make_profile(comparison_margins={})
+    (tmp_path / "profile.yaml").write_text(json.dumps(profile.model_dump(by_alias=True)))
+    with serving(FakeServer()) as server:
+        command = [sys.executable, "-m", "tidegate.cli", "gate", "run", "--model", "doubler"]
+        command += ["--profile", str(tmp_path / "profile.yaml"), "--out", str(tmp_path / "out")]
+        ended = subprocess.run(
+            [*command, "--target", f"http://{server.http_target}"],
+            capture_output=True,
+            text=True,
+            timeout=50,
+            check=False,
+        )
+    assert ended.returncode == 0, ended.stdout + ended.stderr
+    assert "PASS" in ended.stdout
+    verdict = Verdict.load(tmp_path / "out" / "verdict.json")
+    assert verdict.validity == "partial" and verdict.golden is None
+    assert (tmp_path / "out" / "report.html").exists()

@@ -20,6 +20,9 @@ RESAMPLES = 1000
 BLOCKS_PER_GROUP = (1, 2, 4)
 """Blocks are also resampled in groups of neighbours; the widest interval counts, because slow
 phases outlast one block."""
+CALIBRATION = 1.1
+"""Intervals of log ratios are this much wider than the resamples say. With 1.0, 65 of 1000
+simulated runs whose p99 lay exactly on its margin passed, where 50 are meant to."""
 _FEWEST_TAIL_RESAMPLES = 10
 
 
@@ -133,7 +136,7 @@ def _interval(
 ) -> tuple[float, float]:
     if not np.isfinite(logs).all():
         return -math.inf, math.inf
-    error = float(np.std(logs, ddof=1)) * math.sqrt(blocks / (blocks - 1))
+    error = CALIBRATION * float(np.std(logs, ddof=1)) * math.sqrt(blocks / (blocks - 1))
     lower = centre + float(stdtrit(blocks - 1, 1.0 - fail_confidence)) * error
     upper = centre + float(stdtrit(blocks - 1, confidence)) * error
     if (1.0 - fail_confidence) * RESAMPLES >= _FEWEST_TAIL_RESAMPLES:
@@ -145,5 +148,6 @@ def _interval(
 
 def _stretched(centre: float, logs: FloatArray, blocks: int, level: float) -> float:
     """A percentile of the resamples, its distance stretched for the few blocks it rests on."""
-    stretch = float(stdtrit(blocks - 1, level) / ndtri(level)) * math.sqrt(blocks / (blocks - 1))
-    return centre + (float(np.quantile(logs, level)) - centre) * stretch
+    stretch = CALIBRATION * float(stdtrit(blocks - 1, level) / ndtri(level))
+    distance = float(np.quantile(logs, level)) - centre
+    return centre + distance * stretch * math.sqrt(blocks / (blocks - 1))

@@ -94,10 +94,10 @@ def test_more_requests_needed_are_just_enough() -> None:
 
 
 def test_all_attempts_together_spend_no_more_than_alpha() -> None:
-    spent = [1.0 - attempt_confidence(0.95, attempt) for attempt in range(1, 1001)]
-    assert spent[0] == pytest.approx(0.025)
+    spent = [1.0 - attempt_confidence(0.95, attempt) for attempt in range(1, 21)]
+    assert spent[:2] == pytest.approx([0.0375, 0.009375])
     assert spent == sorted(spent, reverse=True)
-    assert 0.0499 < sum(spent) <= 0.05
+    assert 0.0499 < sum(spent) <= 0.05 + 1e-12
 
 
 def test_tests_share_their_error_budget() -> None:

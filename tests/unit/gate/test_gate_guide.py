@@ -61,3 +61,9 @@ def test_more_headroom_and_a_higher_rate_never_take_longer() -> None:
     assert seconds("p95", 60, 0.25) < seconds("p95", 60, 0.75)
     assert seconds("p95", 60, 0.5) > seconds("p95", 100, 0.5)
     assert seconds("p99", 1000, 0.5) == 300
+
+
+def test_the_example_of_the_seam_is_the_one_that_is_tested(guide: str) -> None:
+    (example,) = re.findall(r"```python\n(.*?)```", guide, re.DOTALL)
+    tested = (ROOT / "tests" / "unit" / "gate" / "test_protocol_seam.py").read_text("utf-8")
+    assert example in tested

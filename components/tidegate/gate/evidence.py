@@ -1,10 +1,10 @@
 """Verdicts as in-toto statements in an append-only store."""
 
 import json
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from typing import Any
 
-from tidegate.gate.evidence_store import open_store
+from tidegate.gate.evidence_store import EvidenceExistsError, open_store
 from tidegate.gate.request import GateRequest
 from tidegate.gate.verdict import Outcome, Verdict
 
@@ -27,10 +27,25 @@ def write_evidence(request: GateRequest, verdict: Verdict) -> str:
     return open_store(request.evidence_dir).create(_name(request, verdict), content.encode())
 
 
+def keep_report(request: GateRequest, verdict: Verdict) -> Verdict:
+    """Put the run's report page beside the evidence, which outlives the run's folder.
+
+    Never raises: a verdict that was reached stands with or without a page about it.
+    """
+    if verdict.report_path is None:
+        return verdict
+    name = str(PurePosixPath(_name(request, verdict)).with_suffix(".html"))
+    try:
+        kept = open_store(request.evidence_dir).create(name, Path(verdict.report_path).read_bytes())
+    except (OSError, EvidenceExistsError) as error:
+        return verdict.model_copy(update={"report_problem": f"{type(error).__name__}: {error}"})
+    return verdict.model_copy(update={"report_path": kept})
+
+
 def latest_evidence(evidence: str | Path, service: str, revision: str) -> str | None:
     """Path or URL of the newest statement about a revision; names sort by time."""
     store = open_store(evidence)
-    names = store.names(f"{service}/{revision}")
+    names = [each for each in store.names(f"{service}/{revision}") if each.endswith(".json")]
     return store.locate(names[-1]) if names else None
 
 

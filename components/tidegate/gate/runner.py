@@ -19,7 +19,7 @@ from filelock import FileLock, Timeout
 from tidegate.gate.attempts import Attempt, attempts_of, next_attempt, record_attempt
 from tidegate.gate.clock import utc_now
 from tidegate.gate.errors import AbandonedError
-from tidegate.gate.evidence import evidence_path, write_evidence
+from tidegate.gate.evidence import evidence_path, keep_report, write_evidence
 from tidegate.gate.journal import Journal
 from tidegate.gate.locking import GateTurn
 from tidegate.gate.progress import Progress, format_progress
@@ -165,7 +165,7 @@ def _decide(run_dir: Path, request: GateRequest, journal: Journal, stop: _StopSi
         return _stopped(journal, stop)
     verdict = verdict.model_copy(update={"evidence_path": evidence_path(request, verdict)})
     # A page that cannot be drawn is noted in the verdict and changes nothing else.
-    verdict = with_report(run_dir, verdict, request.profile)
+    verdict = keep_report(request, with_report(run_dir, verdict, request.profile))
     path = write_evidence(request, verdict)
     record_attempt(
         request.evidence_dir,

@@ -18,6 +18,7 @@ from filelock import FileLock
 from tests.unit.gate.builders import make_profile, make_request
 from tests.unit.gate.kserve_fake import SIGNATURE, FakeServer, Fault, serving
 from tidegate.gate.attempts import attempts_of
+from tidegate.gate.evidence import latest_evidence
 from tidegate.gate.journal import read_events
 from tidegate.gate.request import GateRequest
 from tidegate.gate.samples import Samples
@@ -71,6 +72,10 @@ def test_healthy_server_passes_with_evidence(tmp_path: Path) -> None:
     assert verdict.evidence_path is not None
     evidence = json.loads(Path(verdict.evidence_path).read_text())
     assert evidence["predicate"]["result"] == "PASSED"
+    assert verdict.report_path == verdict.evidence_path.replace(".json", ".html")
+    assert "may take traffic" in Path(verdict.report_path).read_text()
+    latest = latest_evidence(request.evidence_dir, request.service, request.revision)
+    assert latest == verdict.evidence_path
     [attempt] = attempts_of(
         Path(request.evidence_dir), "test", request.revision, request.profile.digest
     )

@@ -14,6 +14,7 @@ import numpy as np
 import psutil
 import pytest
 from filelock import FileLock
+from numpy.typing import NDArray
 
 from tests.unit.gate.builders import make_profile, make_request
 from tests.unit.gate.kserve_fake import SIGNATURE, FakeServer, Fault, serving
@@ -381,7 +382,10 @@ def test_what_cannot_work_is_said_before_any_request(
             width = changes["signature"].inputs[0].shape[1]
             x = np.ones((4, width), np.float32)
             label = np.zeros(4, np.int64)
-            outputs = {"label": label, "y": np.ones((4, 4), np.float32)}
+            outputs: dict[str, NDArray[Any]] = {
+                "label": label,
+                "y": np.ones((4, 4), np.float32),
+            }
             golden = GoldenData(inputs={"x": x}, outputs=outputs, truth=label)
             save_golden(tmp_path / "golden.npz", golden)
         request = make_request(tmp_path, server, metrics_target=None, **changes)

@@ -38,13 +38,13 @@ def figures() -> tuple[Figure, ...]:
         Figure(
             "kill_matrix",
             "accidents at ten moments of a promotion, and whether `up` recovers",
-            45,
+            35,
             measure_kill_matrix,
         ),
         Figure(
             "cold_setup",
             "set-up time by step from nothing, with empty caches",
-            5,
+            9,
             measure_cold_setup,
             by_default=False,
         ),

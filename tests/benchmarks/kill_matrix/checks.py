@@ -16,7 +16,7 @@ SETTLE_SECONDS = 10.0
 """A killed program's children need a moment to notice."""
 
 LANGUAGE_HOST = "pulumi-language-python"
-"""Pulumi's own; with the program it runs it outlives a killed engine by up to five minutes."""
+"""Pulumi's own; it and a program that waits for the engine outlive an engine that is killed."""
 
 
 def differences(project: Project, declared: Declared) -> list[str]:

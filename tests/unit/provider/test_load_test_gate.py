@@ -1,3 +1,4 @@
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -5,8 +6,10 @@ import pytest
 import yaml
 
 from tests.unit.provider.stand_ins import Said, StackOnStandIns, make_verdict
+from tidegate.files import write_json
 from tidegate.gate.request import GateRequest
 from tidegate.gate.verdict import Outcome
+from tidegate.local.slot_record import SlotRecord
 from tidegate.provider.errors import CancelledOperation, ProviderError
 from tidegate.provider.handler import Created, Diff
 from tidegate.provider.resources.load_test_gate import (
@@ -16,6 +19,7 @@ from tidegate.provider.resources.load_test_gate import (
     LoadTestGateOutputs,
 )
 from tidegate.spec.release import load_release
+from tidegate.traffic.routes import ServiceRoutes
 
 pytestmark = pytest.mark.unit
 
@@ -91,6 +95,43 @@ async def test_the_runner_is_told_what_to_judge_and_what_must_not_change(
         "golden",
         "model",
     }
+
+
+@pytest.mark.parametrize(
+    ("profile", "live", "baseline"),
+    [
+        ("standard", "digits-1-aaaaaaaa", "digits-1-aaaaaaaa"),
+        ("standard", REVISION, None),
+        ("standard", None, None),
+        ("quick", "digits-1-aaaaaaaa", None),
+    ],
+)
+async def test_it_is_compared_with_the_revision_that_takes_the_traffic(
+    stack: StackOnStandIns,
+    handler: LoadTestGateHandler,
+    profile: str,
+    live: str | None,
+    baseline: str | None,
+) -> None:
+    """Unless that is itself, there is none, or the profile compares nothing."""
+    if live is not None:
+        slot = SlotRecord(live, "digits", "1", (("digits", "1"),), 18011, 18012, 18013, "")
+        write_json(stack.folder.slot(live) / "slot.json", asdict(slot))
+        stack.gateway.discovery.put_service(ServiceRoutes("digits", ("digits",), {live: 100}, 30))
+    stack.verdicts = [Outcome.PASS]
+
+    await create(
+        handler,
+        profile=yaml.safe_load((ROOT / "loadtests" / "profiles" / f"{profile}.yaml").read_text()),
+    )
+
+    run = stack.gates.latest(REVISION)
+    assert run is not None
+    asked = GateRequest.load(run.folder / "request.json").baseline
+    assert (asked.revision if asked is not None else None) == baseline
+    if asked is not None:
+        assert (asked.http_target, asked.model_version) == ("127.0.0.1:18011", "1")
+        assert "takes the traffic of digits" in asked.why
 
 
 async def test_the_role_keep_runs_nothing(

@@ -147,6 +147,8 @@ class _Conductor:
                 break  # a worker that hangs counts as lost
         self._take()
         reports = [worker.report for worker in self._workers if worker.report is not None]
+        for worker in self._workers:
+            worker.remove_rows()
         self._store.write_npz(self._load.run_dir / "samples.npz", self._revisions.names)
         return self._result(reports)
 

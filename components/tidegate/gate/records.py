@@ -35,6 +35,10 @@ class RowReader:
         self._path = path
         self._taken = 0
 
+    def remove(self) -> None:
+        """Give the room on disk back."""
+        self._path.unlink(missing_ok=True)
+
     def read(self, rows: int) -> Rows:
         """Those of the file's first `rows` rows that were not read before."""
         count = rows - self._taken
@@ -58,7 +62,10 @@ class SampleStore:
         self.rows += rows.size
 
     def write_npz(self, path: Path, revisions: Sequence[str]) -> None:
-        """An uncompressed .npz with one array per field of Samples, written piece by piece."""
+        """An uncompressed .npz with one array per field of Samples, written piece by piece.
+
+        The store is empty afterwards.
+        """
         with zipfile.ZipFile(path, "w", zipfile.ZIP_STORED, allowZip64=True) as archive:
             for name, stream in self._files.items():
                 stream.flush()
@@ -75,6 +82,8 @@ class SampleStore:
                     )
                     for part in _pieces(stream, dtype.itemsize):
                         target.write(part)
+                # A day's rows need their room on disk once, not twice.
+                stream.truncate(0)
             if revisions:
                 with archive.open("revisions.npy", "w") as target:
                     npy_format.write_array(  # type: ignore[no-untyped-call]

@@ -16,7 +16,7 @@ from tidegate.gate.load import LoadRequest, LoadResult, run_load
 from tidegate.gate.preflight import preflight
 from tidegate.gate.profile import check_baseline, needed_requests
 from tidegate.gate.progress import OnProgress, Progress
-from tidegate.gate.request import GateRequest
+from tidegate.gate.request import Baseline, GateRequest
 from tidegate.gate.samples import BASELINE_ARM, CANDIDATE_ARM, ErrorKind
 from tidegate.gate.server_watch import ServerWatch
 from tidegate.gate.statistics import attempt_confidence
@@ -142,11 +142,8 @@ class _Run:
         baseline = self._request.baseline
         if baseline is not None:
             rate = self._request.profile.rate_per_second
-            cap = baseline.max_rate_per_second or rate
             users = self._watches[BASELINE_ARM].users_rate()
-            if users is not None and users >= _USERS_FROM_PER_SECOND:
-                cap = min(cap, users * baseline.max_share / (1.0 - baseline.max_share))
-            factors[BASELINE_ARM] = min(1.0, cap / rate)
+            factors[BASELINE_ARM] = baseline_rate(rate, baseline, users) / rate
         return factors
 
     def _look_at_servers(self) -> None:
@@ -183,6 +180,18 @@ def workers_for(rate_per_second: float) -> int:
     """Generator processes for a rate, one core left to the server at least."""
     cores = max(1, (os.cpu_count() or 1) - 1)
     return max(1, min(cores, round(rate_per_second / REQUESTS_PER_SECOND_AND_WORKER)))
+
+
+def baseline_rate(rate: float, baseline: Baseline, users: float | None) -> float:
+    """Requests per second for a baseline that gets `users` requests per second from others.
+
+    None: its counters are unknown, or nobody counts.
+    """
+    if baseline.max_rate_per_second is not None:
+        rate = min(rate, baseline.max_rate_per_second)
+    if users is None or users < _USERS_FROM_PER_SECOND:
+        return rate
+    return min(rate, users * baseline.max_share / (1.0 - baseline.max_share))
 
 
 def _subject(request: GateRequest, attempt: int) -> Subject:

@@ -1,5 +1,7 @@
 """Reads a file of samples piece by piece, so that a day of them fits into little memory."""
 
+import lzma
+import struct
 import zipfile
 import zlib
 from collections.abc import Iterator, Mapping
@@ -28,6 +30,17 @@ REQUIRED = ("intended", "sent", "done", "ok")
 _TIMES = ("intended", "sent", "done")
 _MAX_REVISIONS = 127
 _NAMES_BYTES = 1 << 20
+# What zipfile, its decompressors and numpy's header reader raise for damaged bytes.
+_UNREADABLE = (
+    ValueError,
+    zipfile.BadZipFile,
+    zlib.error,
+    lzma.LZMAError,
+    struct.error,
+    EOFError,
+    NotImplementedError,
+    RuntimeError,
+)
 
 Array = npt.NDArray[Any]
 
@@ -50,14 +63,7 @@ def read_chunks(path: Path, rows: int = CHUNK_ROWS) -> Iterator[Samples]:
         raise SpecError(
             "samples", str(path), f"it cannot be read ({error})", "an existing .npz file"
         ) from None
-    except (
-        ValueError,
-        zipfile.BadZipFile,
-        zlib.error,
-        EOFError,
-        NotImplementedError,
-        RuntimeError,
-    ) as error:
+    except _UNREADABLE as error:
         if isinstance(error, SpecError):
             raise
         raise SpecError(

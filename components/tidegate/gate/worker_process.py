@@ -87,6 +87,10 @@ class WorkerProcess:
         taken, self._pending = self._pending[:count], self._pending[count:]
         return taken
 
+    def remove_rows(self) -> None:
+        """After everything was taken."""
+        self._reader.remove()
+
     def end(self) -> None:
         """End the process and wait for it; it has nothing to save."""
         if self._process.poll() is None and not self.has_finished:

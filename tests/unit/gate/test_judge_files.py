@@ -122,6 +122,19 @@ def test_damaged_bytes_are_invalid(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("save", [np.savez, np.savez_compressed])
+def test_no_damage_makes_judging_break(tmp_path: Path, save: Any) -> None:
+    path = tmp_path / "samples.npz"
+    save(path, **{name: array[:300] for name, array in good().items()})
+    whole, generator = path.read_bytes(), np.random.default_rng(1)
+    for _ in range(100):
+        content = bytearray(whole)
+        for place in generator.integers(len(whole), size=3):
+            content[place] = generator.integers(256)
+        path.write_bytes(bytes(content))
+        assert judge_file(path, PROFILE)[0].outcome is Outcome.INVALID
+
+
+@pytest.mark.parametrize("save", [np.savez, np.savez_compressed])
 def test_order_of_rows_and_size_of_pieces_make_no_difference(tmp_path: Path, save: Any) -> None:
     arrays = good()
     arrays["done"][::40] += 0.3

@@ -426,3 +426,15 @@ def test_command_line_needs_no_more_than_a_target(tmp_path: Path) -> None:
     verdict = Verdict.load(tmp_path / "out" / "verdict.json")
     assert verdict.validity == "partial" and verdict.golden is None
     assert (tmp_path / "out" / "report.html").exists()
+
+
+def test_a_look_that_fails_ends_the_load(tmp_path: Path) -> None:
+    # Right answers, all of them too late: errors alone would let the load go on.
+    slow = FakeServer(fault="slow", healthy_requests=GOLDEN_REQUESTS, slow_seconds=0.3)
+    with serving(slow) as server:
+        profile = make_profile(duration_seconds=60, slos={"p50": 100}, looks_seconds=[2.0])
+        code, verdict = run_gate(tmp_path / "run", make_request(tmp_path, server, profile=profile))
+    assert (code, verdict.outcome) == (1, Outcome.FAIL), verdict.reasons
+    assert verdict.stopped_early is not None and "look at 2 s" in verdict.stopped_early
+    assert verdict.looks[0].outcome is Outcome.FAIL
+    assert verdict.counts.planned == verdict.counts.sent < 1500

@@ -10,6 +10,8 @@ import pytest
 
 from tidegate.gate.clock import ClockWatch
 from tidegate.gate.records import ROW, RowReader, Rows, SampleStore
+from tidegate.gate.request import Baseline
+from tidegate.gate.run import baseline_rate
 from tidegate.gate.samples import Samples
 from tidegate.gate.user_latency import UserLatencyGuard
 
@@ -102,3 +104,29 @@ def test_a_worker_without_a_runner_ends(tmp_path: Path) -> None:
         [sys.executable, "-c", code], stdin=subprocess.DEVNULL, check=False, timeout=20
     )
     assert ended.returncode == 0
+
+
+@pytest.mark.parametrize(
+    ("users", "most", "share", "expected"),
+    [
+        (None, None, 0.5, 100),
+        (0.2, None, 0.1, 100),
+        (30, None, 0.5, 30),
+        (90, None, 0.1, 10),
+        (500, None, 0.5, 100),
+        (500, 20, 0.5, 20),
+        (None, 20, 0.5, 20),
+    ],
+)
+def test_synthetic_load_on_a_revision_with_users_is_capped(
+    users: float | None, most: float | None, share: float, expected: float
+) -> None:
+    baseline = Baseline(
+        revision="a-1",
+        why="serves the users",
+        http_target="127.0.0.1:8000",
+        model_version="1",
+        max_rate_per_second=most,
+        max_share=share,
+    )
+    assert baseline_rate(100, baseline, users) == pytest.approx(expected)

@@ -5,6 +5,7 @@ import numpy.typing as npt
 import pytest
 
 from tidegate.gate.statistics import (
+    CALIBRATION,
     attempt_confidence,
     design_effect,
     lower_bound,
@@ -81,7 +82,7 @@ def test_design_effect_is_the_formula_on_one_block_length() -> None:
     missed[:10] = True
     share = 10 / 120
     squares = (10 - 10 * share) ** 2 + 11 * (10 * share) ** 2
-    expected = squares / (10 * share * (1 - share)) / 11
+    expected = CALIBRATION * squares / (10 * share * (1 - share)) / 11
     assert design_effect(counts(missed, 10.0)).value == pytest.approx(expected)
 
 

@@ -2,6 +2,7 @@
 
 from tests.benchmarks.cold_setup import measure_cold_setup
 from tests.benchmarks.figure import Figure
+from tests.benchmarks.gate_statistics import FIGURES
 from tests.benchmarks.kill_matrix.matrix import measure_kill_matrix
 from tests.benchmarks.no_change_up import measure_no_change_up
 from tests.benchmarks.provider_memory import measure_provider_memory
@@ -47,5 +48,9 @@ def figures() -> tuple[Figure, ...]:
             9,
             measure_cold_setup,
             by_default=False,
+        ),
+        *(
+            Figure(name, "simulated judgement of the gate, thousands of runs", 15, measure, False)
+            for name, measure in FIGURES.items()
         ),
     )

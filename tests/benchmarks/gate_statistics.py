@@ -21,7 +21,8 @@ SLOWER_RUNS = 3000
 """So many that none passed shows a rate of at most a thousandth."""
 FAULT_RUNS = 100
 SOURCES = ("measured", "recorded:digits")
-"""The goals are those of the first; the recording is of two cores that compiled other things."""
+"""Every source has to meet the goals. The recording is of two cores that compiled other things
+at the same time, which makes it the harder one."""
 ON_MARGIN = {
     "p50": {"p50": 1.10, "p95": 1.10, "p99": 1.10},
     "p95": {"p50": 1.0, "p95": 1.15, "p99": 1.15},
@@ -38,8 +39,8 @@ def measure_same_speed(runs: int = RUNS) -> Measurement:
         for source in SOURCES
         for attempt, words in ((None, "whole budget"), (1, "first try"))
     }
-    worst = min(rate.share(Outcome.PASS) for rate in _deciding(rates))
-    false_fail = max(rate.share(Outcome.FAIL) for rate in _deciding(rates))
+    worst = min(rate.share(Outcome.PASS) for rate in rates.values())
+    false_fail = max(rate.share(Outcome.FAIL) for rate in rates.values())
     return _measurement(
         worst,
         "PASS >= 0.95 and FAIL <= 0.01",
@@ -77,7 +78,7 @@ def measure_on_margin(runs: int = RUNS) -> Measurement:
         for source in SOURCES
         for name, factors in ON_MARGIN.items()
     }
-    worst = max(rate.share(Outcome.PASS) for rate in _deciding(rates))
+    worst = max(rate.share(Outcome.PASS) for rate in rates.values())
     return _measurement(
         worst, "PASS <= 0.05", worst <= 0.05, "share of PASS, ratio on its margin", rates
     )
@@ -90,7 +91,7 @@ def measure_on_slo(runs: int = RUNS) -> Measurement:
         for source in (*SOURCES, "rough")
         for attempt, words in ((None, "whole budget"), (1, "first try"))
     }
-    worst = max(rate.share(Outcome.PASS) for rate in _deciding(rates))
+    worst = max(rate.share(Outcome.PASS) for rate in rates.values())
     return _measurement(
         worst, "PASS <= 0.10", worst <= 0.10, "share of PASS, p99 on its SLO, 300 s", rates
     )
@@ -103,7 +104,7 @@ def measure_headroom(runs: int = RUNS) -> Measurement:
         for source in (*SOURCES, "rough")
         for attempt, words in ((None, "whole budget"), (1, "first try"))
     }
-    worst = min(rate.share(Outcome.PASS) for rate in _deciding(rates))
+    worst = min(rate.share(Outcome.PASS) for rate in rates.values())
     return _measurement(
         worst, "PASS >= 0.70", worst >= 0.70, "share of PASS, SLO = 1.25 x true p99, 300 s", rates
     )
@@ -128,7 +129,7 @@ def measure_faults(runs: int = FAULT_RUNS) -> Measurement:
     )
 
 
-FIGURES: Mapping[str, Callable[[int], Measurement]] = {
+FIGURES: Mapping[str, Callable[..., Measurement]] = {
     "gate_same_speed": measure_same_speed,
     "gate_quarter_slower": measure_quarter_slower,
     "gate_on_margin": measure_on_margin,
@@ -137,11 +138,6 @@ FIGURES: Mapping[str, Callable[[int], Measurement]] = {
     "gate_faults_simulated": measure_faults,
     "gate_judge_scale": measure_judge_scale,
 }
-
-
-def _deciding(rates: Mapping[str, Rates]) -> list[Rates]:
-    """Those of the first source; the others inform."""
-    return [rate for name, rate in rates.items() if name.startswith(f"{SOURCES[0]}, ")]
 
 
 def _measurement(
@@ -167,7 +163,7 @@ def main() -> int:
     for name in arguments.figures or FIGURES:
         say(name)
         measure = FIGURES[name]
-        found = measure(arguments.runs) if arguments.runs else measure()  # type: ignore[call-arg]
+        found = measure(arguments.runs) if arguments.runs else measure()
         print(found.line(name), flush=True)
         met = met and found.met
     return 0 if met else 1

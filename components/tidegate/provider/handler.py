@@ -24,7 +24,11 @@ class ResourceModel(BaseModel):
 
 
 class Outputs(ResourceModel):
-    """Base of output shapes. A newer provider reads an older one's state."""
+    """Base of output shapes.
+
+    A newer provider reads an older one's state: keys it does not know are passed over, and an
+    output that was added later has a default.
+    """
 
     model_config = ConfigDict(
         alias_generator=to_camel, populate_by_name=True, extra="ignore", frozen=True

@@ -326,6 +326,12 @@ async def test_deletion_forgets_the_verdict_so_that_the_release_is_gated_again(
     assert stack.supervisor.started == [GATE, GATE]
 
 
+def test_state_written_before_there_were_reports_is_read() -> None:
+    state = {"outcome": "PASS", "summary": "PASS", "evidence": "/e.json", "nonce": "a"}
+
+    assert LoadTestGateOutputs.model_validate(state).report == ""
+
+
 async def test_a_profile_that_cannot_decide_is_refused_at_preview(
     handler: LoadTestGateHandler,
 ) -> None:

@@ -51,7 +51,9 @@ class LoadTestGateOutputs(Outputs):
     outcome: str = Field(description="PASS, or NOT_RUN for a standby that was never judged.")
     summary: str = Field(description="The verdict in one line.")
     evidence: str = Field(description="Path of the evidence file; empty when there is none.")
-    report: str = Field(description="Path of the report page; empty when there is none.")
+    report: str = Field(
+        default="", description="Path of the report page; empty when there is none."
+    )
     nonce: str = Field(description="Names this gate; another gate of the revision has another.")
 
 

@@ -32,16 +32,16 @@ from tidegate.gate.protocols.base import (
     WireProtocol,
 )
 from tidegate.gate.protocols.greenlets import GreenletLane
-from tidegate.gate.records import ROW, Rows
-from tidegate.gate.samples import REVISION_NOT_STATED, UNKNOWN_BYTES, ErrorKind
+from tidegate.gate.records import Rows
+from tidegate.gate.samples import ErrorKind
 from tidegate.gate.schedule import Schedule
+from tidegate.gate.segment import Segment
 from tidegate.gate.timer import PreciseTimer
 
 _DRAIN_GRACE_SECONDS = 1.0
 _SWEEP_SECONDS = 0.02
 _BURST = 8
 """Requests sent between two looks at the sockets, when several are due at once."""
-_SEGMENTS_AHEAD = 2
 
 
 @dataclass(frozen=True)
@@ -93,31 +93,10 @@ def generate(plan: LoadPlan, while_running: Callable[["Walk"], None]) -> "Walk":
     return walk
 
 
-class _Segment:
-    """One piece of the schedule with its samples."""
-
-    def __init__(self, schedule: Schedule) -> None:
-        size = len(schedule)
-        self.due: list[float] = schedule.due.tolist()
-        self.arm: list[int] = schedule.arm.tolist()
-        self.protocol: list[int] = schedule.protocol.tolist()
-        self.example: list[int] = schedule.example.tolist()
-        self.rows: Rows = np.zeros(size, ROW)
-        self.rows["intended"], self.rows["arm"] = schedule.due, schedule.arm
-        self.rows["protocol"] = schedule.protocol
-        self.rows["sent"] = self.rows["done"] = np.nan
-        self.rows["kind"] = ErrorKind.UNFINISHED
-        self.rows["bytes"], self.rows["revision"] = UNKNOWN_BYTES, REVISION_NOT_STATED
-        # Writing a number into a column costs half of writing a field of a row.
-        self.sent, self.done = self.rows["sent"], self.rows["done"]
-        self.kind, self.ok = self.rows["kind"], self.rows["ok"]
-        self.bytes, self.revision = self.rows["bytes"], self.rows["revision"]
-
-
 class _Flight:
     __slots__ = ("index", "lane", "segment", "sent")
 
-    def __init__(self, segment: _Segment, index: int, lane: Lane, sent: float) -> None:
+    def __init__(self, segment: Segment, index: int, lane: Lane, sent: float) -> None:
         self.segment, self.index, self.lane, self.sent = segment, index, lane, sent
 
 
@@ -127,9 +106,9 @@ class Walk:
     def __init__(self, plan: LoadPlan) -> None:
         self._plan = plan
         self._origin = plan.origin
-        self._segments: deque[_Segment] = deque()
+        self._segments: deque[Segment] = deque()
         self._written = 0
-        self._current: _Segment | None = None
+        self._current: Segment | None = None
         self._position = 0
         self._flights: dict[int, _Flight] = {}
         self._order: deque[tuple[float, int]] = deque()
@@ -205,7 +184,7 @@ class Walk:
         self._current, self._position = None, 0
         for schedule in self._plan.schedule:
             if len(schedule):
-                self._current = _Segment(schedule)
+                self._current = Segment(schedule)
                 self._segments.append(self._current)
                 return
 
@@ -243,7 +222,7 @@ class Walk:
         self._drain_until = now + self._plan.deadline_seconds + _DRAIN_GRACE_SECONDS
         self._finish_when_settled()
 
-    def _send(self, segment: _Segment, index: int) -> None:
+    def _send(self, segment: Segment, index: int) -> None:
         code, arm = segment.protocol[index], segment.arm[index]
         free = self._free[arm, code]
         lane = free.pop() if free else self._new_lane(arm, code)

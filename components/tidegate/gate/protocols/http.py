@@ -7,7 +7,6 @@ client costs two to four times the CPU per request. No retries, no redirects, an
 
 import json
 from collections.abc import Callable
-from dataclasses import dataclass
 from typing import Any
 
 from geventhttpclient.response import HTTPParseError, HTTPResponse
@@ -23,7 +22,9 @@ from tidegate.gate.protocols.base import (
     RequestError,
 )
 from tidegate.gate.protocols.endpoint import Endpoint
-from tidegate.gate.protocols.tensors import OutputDecoder, example_inputs, raw_bytes
+from tidegate.gate.protocols.http_head import Head, head_of, parse_head
+from tidegate.gate.protocols.http_requests import RequestBuilder
+from tidegate.gate.protocols.tensors import OutputDecoder
 from tidegate.gate.protocols.waiting import WaitingConnection
 from tidegate.gate.protocols.wire import Wire
 from tidegate.gate.samples import ErrorKind, ProtocolCode
@@ -31,25 +32,9 @@ from tidegate.spec.golden import GoldenData
 from tidegate.spec.signature import ModelSignature
 
 _SHOWN_BODY = 200
-_HEADER_LENGTH = "Inference-Header-Content-Length"
-_REVISION = "x-tidegate-revision"
 _END_OF_HEAD = b"\r\n\r\n"
 _REMEMBERED_HEADS = 64
 _LARGE = 1 << 16
-
-
-@dataclass(frozen=True, slots=True)
-class Head:
-    """What matters of a response's status line and headers.
-
-    `length` is None when the body has no length of its own (chunked, or up to the end).
-    """
-
-    status: int
-    length: int | None
-    json_length: int | None
-    close: bool
-    revision: str | None
 
 
 Decode = Callable[[Head, bytes], Answer]
@@ -85,7 +70,7 @@ class _Http:
         """Raises HTTPParseError. Servers repeat their heads, so they are parsed once."""
         known = self._heads.get(content)
         if known is None:
-            known = _parse_head(content)
+            known = parse_head(content)
             if len(self._heads) >= _REMEMBERED_HEADS:
                 self._heads.clear()
             self._heads[content] = known
@@ -111,7 +96,7 @@ class HttpBinary(_Http):
 
     def __init__(self, endpoint: Endpoint, signature: ModelSignature, golden: GoldenData) -> None:
         self._decoder = OutputDecoder(signature)
-        build = _Builder(endpoint, signature, golden)
+        build = RequestBuilder(endpoint, signature, golden)
         super().__init__(endpoint, [build.binary(each) for each in range(golden.count)], self._read)
 
     def _read(self, head: Head, body: bytes) -> Answer:
@@ -134,7 +119,7 @@ class HttpJson(_Http):
 
     def __init__(self, endpoint: Endpoint, signature: ModelSignature, golden: GoldenData) -> None:
         self._decoder = OutputDecoder(signature)
-        build = _Builder(endpoint, signature, golden)
+        build = RequestBuilder(endpoint, signature, golden)
         super().__init__(endpoint, [build.json(each) for each in range(golden.count)], self._read)
 
     def _read(self, head: Head, body: bytes) -> Answer:
@@ -239,7 +224,7 @@ class _HttpLane:
         parser.feed(data)
         if parser.message_complete:
             content = bytes(parser._body_buffer)
-            self._finish(_head_of(parser), content, close=parser.should_close())
+            self._finish(head_of(parser), content, close=parser.should_close())
 
     def _finish(self, head: Head, body: bytes | bytearray, *, close: bool = False) -> None:
         token, self._token = self._token, None
@@ -262,78 +247,10 @@ class _HttpLane:
             self._on_error(token, error)
 
 
-class _Builder:
-    """Builds the bytes of requests."""
-
-    def __init__(self, endpoint: Endpoint, signature: ModelSignature, golden: GoldenData) -> None:
-        self._endpoint, self._signature, self._golden = endpoint, signature, golden
-        self._own_headers = [f"{name}: {value}" for name, value in endpoint.headers()]
-
-    def binary(self, example: int) -> bytes:
-        inputs, tail = [], b""
-        for tensor, array in example_inputs(self._golden, self._signature, example):
-            content = raw_bytes(array)
-            size = {"binary_data_size": len(content)}
-            inputs.append(_described(tensor.name, tensor.datatype, array) | {"parameters": size})
-            tail += content
-        outputs = [
-            {"name": tensor.name, "parameters": {"binary_data": True}}
-            for tensor in self._signature.outputs
-        ]
-        head = json.dumps({"inputs": inputs, "outputs": outputs}).encode()
-        headers = ["Content-Type: application/octet-stream", f"{_HEADER_LENGTH}: {len(head)}"]
-        return self._post(headers, head + tail)
-
-    def json(self, example: int) -> bytes:
-        inputs = [
-            _described(tensor.name, tensor.datatype, array) | {"data": array.ravel().tolist()}
-            for tensor, array in example_inputs(self._golden, self._signature, example)
-        ]
-        outputs = [{"name": tensor.name} for tensor in self._signature.outputs]
-        body = json.dumps({"inputs": inputs, "outputs": outputs}).encode()
-        return self._post(["Content-Type: application/json"], body)
-
-    def _post(self, headers: list[str], body: bytes) -> bytes:
-        # Without a version in the path, as users call it: the answer must show the right one.
-        lines = [
-            f"POST /v2/models/{self._signature.name}/infer HTTP/1.1",
-            f"Host: {self._endpoint.target}",
-            "Accept-Encoding: identity",
-            f"Content-Length: {len(body)}",
-            *headers,
-            *self._own_headers,
-            "",
-            "",
-        ]
-        return "\r\n".join(lines).encode() + body
-
-
-def _described(name: str, datatype: str, array: Any) -> dict[str, Any]:
-    return {"name": name, "shape": list(array.shape), "datatype": datatype}
-
-
 def _answer(content: dict[str, Any], outputs: dict[str, OutputTensor], head: Head) -> Answer:
     return Answer(
         model_name=str(content["model_name"]),
         model_version=str(content.get("model_version", "")),
         outputs=outputs,
         revision=head.revision,
-    )
-
-
-def _parse_head(content: bytes) -> Head:
-    parser = HTTPResponse(method="POST")
-    parser.feed(content)
-    return _head_of(parser)
-
-
-def _head_of(parser: HTTPResponse) -> Head:
-    json_length, revision = parser.get(_HEADER_LENGTH), parser.get(_REVISION)
-    chunked = parser.get("transfer-encoding") is not None
-    return Head(
-        status=parser.status_code,
-        length=None if chunked else parser.content_length,
-        json_length=int(json_length) if isinstance(json_length, str) else None,
-        close=not parser.should_keep_alive(),
-        revision=revision if isinstance(revision, str) else None,
     )

@@ -213,9 +213,18 @@ class Project:
         return state.pid
 
     def servers(self) -> set[str]:
-        """Revisions whose server runs."""
-        states = self.local.supervisor.states()
-        return {name for name, state in states.items() if state.is_up} - {"gateway"}
+        """Revisions whose server runs, and gates that go on long after their verdict.
+
+        A gate's process needs a moment to end after it wrote the verdict that `up` waited for.
+        """
+        deadline = time.monotonic() + 10
+        while True:
+            states = self.local.supervisor.states()
+            running = {name for name, state in states.items() if state.is_up} - {"gateway"}
+            gates = any(name.startswith("gate-") for name in running)
+            if not gates or time.monotonic() > deadline:
+                return running
+            time.sleep(0.1)
 
     def weights(self) -> dict[str, int]:
         """Routes of the digits service as Envoy's file has them: revision to percentage."""

@@ -1,5 +1,6 @@
 """What a data plane must offer so that traffic can be moved on it."""
 
+from dataclasses import dataclass
 from typing import Protocol
 
 from tidegate.traffic.routes import ServiceRoutes
@@ -9,14 +10,47 @@ class RouterError(Exception):
     """The data plane refused or did not confirm a change; the message says what it said."""
 
 
+class RoutesChangedError(RouterError):
+    """Somebody else changed the service's routes meanwhile; nothing was replaced."""
+
+
+@dataclass(frozen=True)
+class LatencyBin:
+    """How many requests took from `lower_seconds` to `lower_seconds + width_seconds`."""
+
+    lower_seconds: float
+    width_seconds: float
+    count: int
+
+
+@dataclass(frozen=True)
+class UserCounters:
+    """What users of one revision have met since the router started; every number only grows.
+
+    Requests that name their revision (a gate's, a probe's) are left out. `errors` are answers
+    that are no success: HTTP from 400, gRPC other than OK, connections that broke. `latency` holds
+    the successful unary requests from their first byte in to their last byte out, in ascending
+    order; streams are left out of it.
+    """
+
+    requests: int
+    errors: int
+    retries: int
+    latency: tuple[LatencyBin, ...]
+
+
 class Router(Protocol):
     """One data plane. Every method may raise `RouterError`."""
 
     async def observe(self, service: str) -> ServiceRoutes | None:
         """The routes that the data plane really serves; None when the service has none."""
 
-    async def apply(self, routes: ServiceRoutes) -> None:
-        """Replace the service's routes in one atomic step and wait until they are in force."""
+    async def apply(self, routes: ServiceRoutes, replacing: ServiceRoutes | None = None) -> None:
+        """Replace the service's routes in one atomic step and wait until they are in force.
+
+        With `replacing`, only when these are the routes that are recorded now; raises
+        `RoutesChangedError` otherwise.
+        """
 
     async def withdraw(self, service: str) -> None:
         """Remove the service's routes."""
@@ -26,3 +60,6 @@ class Router(Protocol):
 
     async def active_requests(self, revision: str) -> int:
         """Requests and streams in flight to the revision, over every protocol."""
+
+    async def user_counters(self, revision: str) -> UserCounters:
+        """What users of the revision have met since the data plane started."""

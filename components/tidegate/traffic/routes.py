@@ -3,8 +3,10 @@
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+from tidegate.spec.traffic import Affinity
+
 REVISION_HEADER = "x-tidegate-revision"
-"""Header of every answer: the revision that gave it."""
+"""Header of every answer: the revision that gave it. In a request: the one that must answer."""
 
 SERVICE_HEADER = "x-tidegate-service"
 """Request header (gRPC metadata) that names the service where the path cannot."""
@@ -15,13 +17,19 @@ class ServiceRoutes:
     """Routes of one service.
 
     `weights` maps revision ids to percentages that add up to 100. A revision with weight 0 is
-    referenced and takes no traffic: the standby.
+    referenced and takes no traffic: the standby. A request that names a revision in
+    REVISION_HEADER goes to that revision's server and nowhere else, whatever its weight; neither
+    retries nor affinity apply to it. `retries` is how often the gateway repeats a user's request
+    that never reached a server. `max_stream_seconds` ends streams that last longer; None does not.
     """
 
     service: str
     models: tuple[str, ...]
     weights: Mapping[str, int]
     request_timeout_seconds: float
+    max_stream_seconds: float | None = None
+    retries: int = 0
+    affinity: Affinity | None = None
 
     @property
     def live_revision(self) -> str | None:

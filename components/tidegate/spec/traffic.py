@@ -1,0 +1,78 @@
+"""How the traffic of a service moves from one revision to the next, and how it is carried."""
+
+from itertools import pairwise
+from typing import Literal, Self
+
+from pydantic import Field, model_validator
+
+from tidegate.spec.signature import SpecModel
+
+FULL_WEIGHT = 100
+
+
+class CanaryStep(SpecModel):
+    """`weight` percent of the users' requests for at least `seconds`."""
+
+    weight: int = Field(ge=1, lt=FULL_WEIGHT)
+    seconds: float = Field(default=60, gt=0, le=86400)
+
+
+class MaxRegression(SpecModel):
+    """By how much the new revision may be worse for users than the one it replaces.
+
+    `error_rate` is a difference of shares: 0.01 allows one more failed request in a hundred.
+    `latency` maps quantiles to relative margins: {"p95": 0.25} allows a p95 a quarter longer.
+    """
+
+    error_rate: float = Field(default=0.01, gt=0, lt=1)
+    latency: dict[str, float] = Field(default_factory=lambda: {"p95": 0.25})
+
+
+class SwitchStrategy(SpecModel):
+    """How a switch goes to a revision that has not served users here before.
+
+    `all-at-once` moves everything in one atomic step. `canary` goes through `steps` first, and
+    each has to show that the new revision is no worse than `max_regression` allows, on
+    `minimum_requests` of either revision at least. A step that has shown nothing after
+    `patience` times its seconds turns back. `bake_seconds` is the time after the last step
+    during which the traffic still turns back by itself.
+    """
+
+    strategy: Literal["all-at-once", "canary"] = "all-at-once"
+    steps: tuple[CanaryStep, ...] = ()
+    bake_seconds: float = Field(default=0, ge=0, le=86400)
+    max_regression: MaxRegression = MaxRegression()
+    minimum_requests: int = Field(default=500, ge=100)
+    patience: float = Field(default=5, ge=1, le=100)
+
+    @model_validator(mode="after")
+    def _steps_fit_the_strategy(self) -> Self:
+        if self.strategy == "all-at-once":
+            if self.steps:
+                raise ValueError("write `strategy: canary`, or remove the steps")
+            return self
+        if not self.steps:
+            raise ValueError("write at least one step, such as {weight: 5, seconds: 60}")
+        for before, after in pairwise(step.weight for step in self.steps):
+            if after <= before:
+                raise ValueError(
+                    f"write weights that rise: {after} follows {before}; 100 comes by itself"
+                )
+        return self
+
+
+class Affinity(SpecModel):
+    """Keeps a session on the revision that began it, while that revision takes its requests.
+
+    The gateway names the revision in a cookie, or in a response header that clients send back.
+    """
+
+    cookie: str | None = Field(default=None, pattern=r"^[A-Za-z0-9_-]{1,64}$")
+    header: str | None = Field(default=None, pattern=r"^[a-z0-9-]{1,64}$")
+    seconds: int = Field(default=3600, ge=1, le=30 * 86400, description="Age limit of the cookie.")
+
+    @model_validator(mode="after")
+    def _one_of_both(self) -> Self:
+        if (self.cookie is None) == (self.header is None):
+            raise ValueError("write either `cookie: <name>` or `header: <name>`")
+        return self

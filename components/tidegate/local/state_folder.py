@@ -45,6 +45,13 @@ class StateFolder:
     def gate(self, revision: str) -> Path:
         return self.gates / revision
 
+    @property
+    def switches(self) -> Path:
+        return self.root / "switches"
+
+    def switch(self, service: str) -> Path:
+        return self.switches / service
+
     def log(self, program: str) -> Path:
         return self.logs / f"{program}.log"
 

@@ -1,5 +1,6 @@
 """What a data plane must offer so that traffic can be moved on it."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -60,6 +61,9 @@ class Router(Protocol):
 
     async def active_requests(self, revision: str) -> int:
         """Requests and streams in flight to the revision, over every protocol."""
+
+    async def open_requests(self, revision: str) -> Mapping[str, int]:
+        """Those in flight by protocol ("http", "grpc"), for saying what was cut."""
 
     async def user_counters(self, revision: str) -> UserCounters:
         """What users of the revision have met since the data plane started."""

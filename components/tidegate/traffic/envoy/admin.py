@@ -70,6 +70,15 @@ class EnvoyAdmin:
         counters = await self.counters(rf"^cluster\.({names})\.upstream_rq_active$")
         return sum(counters.values())
 
+    async def open_requests(self, revision: str) -> dict[str, int]:
+        """Requests and streams in flight to the revision, by protocol."""
+        names = {name: name.rpartition("-")[2] for name in cluster_names(revision)}
+        counters = await self.counters(rf"^cluster\.({'|'.join(names)})\.upstream_rq_active$")
+        return {
+            protocol: counters.get(f"cluster.{name}.upstream_rq_active", 0)
+            for name, protocol in names.items()
+        }
+
     async def completed_requests(self, revision: str) -> int:
         """Requests that the revision has answered since Envoy started, over every protocol."""
         names = "|".join(cluster_names(revision))

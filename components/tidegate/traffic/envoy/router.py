@@ -2,6 +2,7 @@
 
 import asyncio
 import time
+from collections.abc import Mapping
 
 from tidegate.traffic.envoy.admin import EnvoyAdmin
 from tidegate.traffic.envoy.clusters import cluster_names
@@ -53,6 +54,9 @@ class EnvoyFileRouter:
 
     async def active_requests(self, revision: str) -> int:
         return await self._admin.active_requests(revision)
+
+    async def open_requests(self, revision: str) -> Mapping[str, int]:
+        return await self._admin.open_requests(revision)
 
     async def _confirm(self, rejected_before: int) -> None:
         """Wait until Envoy serves what is recorded.

@@ -1,13 +1,18 @@
 """How the traffic of a service moves from one revision to the next, and how it is carried."""
 
+import math
+import re
 from itertools import pairwise
-from typing import Literal, Self
+from typing import Annotated, Literal, Self
 
-from pydantic import Field, model_validator
+from pydantic import Field, field_validator, model_validator
 
 from tidegate.spec.signature import SpecModel
 
 FULL_WEIGHT = 100
+REQUESTS_BEYOND_QUANTILE = 10
+"""With fewer requests beyond it, a quantile is the accident of single requests."""
+_QUANTILE = re.compile(r"p(\d{1,2}(?:\.\d{1,3})?)")
 
 
 class CanaryStep(SpecModel):
@@ -25,7 +30,18 @@ class MaxRegression(SpecModel):
     """
 
     error_rate: float = Field(default=0.01, gt=0, lt=1)
-    latency: dict[str, float] = Field(default_factory=lambda: {"p95": 0.25})
+    latency: dict[str, Annotated[float, Field(gt=0, le=100)]] = Field(
+        default_factory=lambda: {"p95": 0.25}
+    )
+
+    @field_validator("latency")
+    @classmethod
+    def _names_are_quantiles(cls, latency: dict[str, float]) -> dict[str, float]:
+        for name in latency:
+            found = _QUANTILE.fullmatch(name)
+            if found is None or float(found[1]) == 0:
+                raise ValueError(f"write p50, p95 or p99 for {name!r}, which names no quantile")
+        return latency
 
 
 class SwitchStrategy(SpecModel):
@@ -57,6 +73,19 @@ class SwitchStrategy(SpecModel):
             if after <= before:
                 raise ValueError(
                     f"write weights that rise: {after} follows {before}; 100 comes by itself"
+                )
+        return self
+
+    @model_validator(mode="after")
+    def _quantiles_have_a_sample(self) -> Self:
+        for name in self.max_regression.latency:
+            beyond = 1.0 - float(name.removeprefix("p")) / 100.0
+            needed = math.ceil(REQUESTS_BEYOND_QUANTILE / beyond - 1e-6)
+            if self.strategy == "canary" and self.minimum_requests < needed:
+                raise ValueError(
+                    f"write minimumRequests: {needed} or leave {name} out of "
+                    f"maxRegression.latency: of {self.minimum_requests} requests fewer than "
+                    f"{REQUESTS_BEYOND_QUANTILE} are slower than their {name}"
                 )
         return self
 

@@ -3,11 +3,11 @@
 import argparse
 import sys
 
-from tests.benchmarks.kill_matrix.matrix import all_points, run_points
+from tests.benchmarks.kill_matrix.matrix import all_points, run_points, switch_points
 
 
 def main() -> int:
-    points = all_points()
+    points = [*all_points(), *switch_points()]
     parser = argparse.ArgumentParser(description=__doc__)
     for option, known in (
         ("--victims", dict.fromkeys(each.victim.name for each in points)),

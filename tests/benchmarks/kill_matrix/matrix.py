@@ -12,7 +12,9 @@ from pathlib import Path
 from tests.benchmarks.figure import Measurement, spread
 from tests.benchmarks.kill_matrix.moments import Promotion, moments
 from tests.benchmarks.kill_matrix.points import Line, Point, PointResult, Way
+from tests.benchmarks.kill_matrix.switch_moments import switch_moments
 from tests.benchmarks.kill_matrix.victims import (
+    conductor,
     engine,
     envoy,
     new_triton,
@@ -39,9 +41,31 @@ def all_points() -> list[Point]:
     return points + [Point(supervisor(), each, way_of[each.promotion]) for each in moments()]
 
 
+def switch_points() -> list[Point]:
+    """Every victim at every stage of every strategy, with both ways out."""
+    victims = (engine(), provider(), conductor(), envoy(), old_triton(), new_triton())
+    return [
+        Point(victim, moment, way)
+        for victim in victims
+        for moment in switch_moments()
+        for way in Way
+    ]
+
+
 def measure_kill_matrix() -> Measurement:
     """How many points end in the declared state, with users served and nothing left over."""
-    results = run_points(all_points())
+    return _measure(all_points(), "kill -9 during a promotion, then `up` again or revert and `up`")
+
+
+def measure_switch_kill_matrix() -> Measurement:
+    """The same while a switch goes through its stages."""
+    return _measure(
+        switch_points(), "kill -9 during a canary or a bake, then `up` again or revert and `up`"
+    )
+
+
+def _measure(points: Sequence[Point], reference: str) -> Measurement:
+    results = run_points(points)
     converged = sum(not each.problems for each in results)
     failed_requests: Counter[str] = Counter()
     for each in results:
@@ -51,7 +75,7 @@ def measure_kill_matrix() -> Measurement:
         unit=f"of {len(results)} points converged",
         goal=str(len(results)),
         met=converged == len(results),
-        reference="kill -9 during a promotion, then `up` again or revert and `up`",
+        reference=reference,
         runs=[converged],
         detail={
             "cancels": sum(each.cancels for each in results),

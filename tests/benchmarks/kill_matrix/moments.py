@@ -1,8 +1,8 @@
 """Ten moments of a promotion, recognised by what has been written down, never by the clock."""
 
 import time
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Any
 
@@ -27,6 +27,8 @@ class Moment:
     name: str
     promotion: Promotion
     has_come: Callable[[Scene], bool]
+    settings: Mapping[str, Any] = field(default_factory=dict)
+    """What the service declares besides its releases."""
 
 
 class MomentMissedError(Exception):

@@ -2,11 +2,12 @@
 
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from enum import StrEnum
 from pathlib import Path
+from typing import Any
 
 from tests.benchmarks.kill_matrix.checks import differences
 from tests.benchmarks.kill_matrix.moments import (
@@ -23,6 +24,8 @@ from tests.engine.harness.project import UNDECIDED, UNDECIDED_RETRIES, Project
 from tests.engine.harness.releases import publish_variant
 
 LOAD_PER_SECOND = 60.0
+SWITCH_LOAD_PER_SECOND = 220.0
+"""A switch is judged by its users' requests."""
 FIRST_RELEASE = 101
 
 
@@ -76,6 +79,7 @@ class Line:
         self.project = project
         self._number = FIRST_RELEASE
         self._declared = Declared("1")
+        self._settings: Mapping[str, Any] = {}
         self._declare(self._declared)
         project.up()
 
@@ -88,6 +92,7 @@ class Line:
         before = Declared(old, new) if point.moment.promotion is Promotion.SWAP else Declared(old)
         promoted = Declared(new, old) if point.moment.promotion is Promotion.SWAP else Declared(new)
         try:
+            self._settings = point.moment.settings
             self._declare(before)
             self.project.settle()
             with self._load() as reports:
@@ -132,7 +137,7 @@ class Line:
     def _recover(self, declared: Declared, result: PointResult) -> None:
         begin = time.monotonic()
         self._declare(declared)
-        recovery = recover(self.project, declared)
+        recovery = recover(self.project, declared, self._settings)
         result.recovery_seconds = round(time.monotonic() - begin, 1)
         result.cancels = recovery.cancels
         result.undecided = recovery.undecided
@@ -150,7 +155,7 @@ class Line:
                 self.project.gateway,
                 self.project.serving_root,
                 Path(folder) / "load.json",
-                rate_per_second=LOAD_PER_SECOND,
+                rate_per_second=SWITCH_LOAD_PER_SECOND if self._settings else LOAD_PER_SECOND,
             )
             with load:
                 yield reports
@@ -164,7 +169,7 @@ class Line:
 
     def _declare(self, declared: Declared) -> None:
         self._declared = declared
-        self.project.declare_digits(declared.release, declared.standby)
+        self.project.declare_digits(declared.release, declared.standby, **self._settings)
 
 
 def _count(result: PointResult, report: LoadReport) -> None:

@@ -1,7 +1,8 @@
 """What a person does after the accident: `up`, and by hand no more than what is counted here."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from typing import Any
 
 from tests.engine.harness.project import UNDECIDED, Project
 
@@ -33,7 +34,7 @@ class Recovery:
     output: str = ""
 
 
-def recover(project: Project, declared: Declared) -> Recovery:
+def recover(project: Project, declared: Declared, settings: Mapping[str, Any]) -> Recovery:
     """`up` until the declared state is reached, as far as the messages ask for it."""
     recovery = Recovery()
     while not recovery.succeeded and recovery.ups < MOST_UPS:
@@ -49,7 +50,9 @@ def recover(project: Project, declared: Declared) -> Recovery:
         elif UNDECIDED in run.output:
             recovery.undecided += 1
         elif FAILED_FOR_GOOD in run.output and not recovery.retries:
-            project.declare_digits(declared.release, declared.standby, retry=RETRY_REASON)
+            project.declare_digits(
+                declared.release, declared.standby, **settings, retry=RETRY_REASON
+            )
             recovery.retries += 1
         else:
             break

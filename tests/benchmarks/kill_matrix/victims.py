@@ -47,6 +47,12 @@ def _envoy(scene: Scene) -> int | None:
     return _program(scene, "gateway")
 
 
+def _conductor(scene: Scene) -> int | None:
+    states = scene.project.local.supervisor.states()
+    names = [name for name in states if name.startswith("switch-")]
+    return _program(scene, *names)
+
+
 def _supervisor(scene: Scene) -> int | None:
     path = scene.project.local.folder.supervisor / "supervisord.pid"
     return int(path.read_text()) if path.exists() else None
@@ -70,6 +76,11 @@ def old_triton() -> Victim:
 
 def envoy() -> Victim:
     return Victim("Envoy", _envoy)
+
+
+def conductor() -> Victim:
+    """The process that carries a switch out."""
+    return Victim("conductor", _conductor)
 
 
 def supervisor() -> Victim:

@@ -1,0 +1,119 @@
+"""Whether a revision is worse for users than another one, condition by condition."""
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from tidegate.gate.comparison import Comparison, RatioBounds
+from tidegate.gate.profile_rules import quantile_share
+from tidegate.gate.statistics import (
+    ShareBounds,
+    correlation_measured,
+    lower_bound,
+    share_bounds,
+    upper_bound,
+)
+from tidegate.gate.tally import ComparisonCounts, ShareCounts
+from tidegate.traffic.outcome import ConditionJudgement, StageOutcome
+
+ERROR_RATE = "errorRate"
+GROSS_SHARE = 0.5
+"""From here on a revision is broken rather than worse."""
+GROSS_WINDOW_SECONDS = 10
+
+
+@dataclass(frozen=True)
+class Levels:
+    """Confidences of the one-sided bounds: of the upper one that shows a condition good, and of
+    the lower one that shows it broken."""
+
+    advance: float
+    turn_back: float
+
+
+def error_difference(
+    candidate: ShareCounts, reference: ShareCounts, limit: float, levels: Levels
+) -> ConditionJudgement:
+    """The difference of the shares of failed requests.
+
+    Clopper-Pearson bounds of either share with its design effect, combined by squares (MOVER;
+    Zou and Donner 2008, Newcombe 1998 method 10):
+    d ± sqrt((p1 - bound1)² + (bound2 - p2)²).
+    """
+    if not (correlation_measured(candidate) and correlation_measured(reference)):
+        return ConditionJudgement(ERROR_RATE, None, None, None, limit, StageOutcome.UNDECIDED)
+    new = share_bounds(candidate, levels.advance, levels.turn_back)
+    old = share_bounds(reference, levels.turn_back, levels.advance)
+    new_share, old_share = _share(new), _share(old)
+    difference = new_share - old_share
+    lower = difference - math.hypot(new_share - new.lower, old.upper - old_share)
+    upper = difference + math.hypot(new.upper - new_share, old_share - old.lower)
+    return ConditionJudgement(
+        ERROR_RATE, difference, lower, upper, limit, _against(lower, upper, limit)
+    )
+
+
+def latency_ratios(
+    candidate: ComparisonCounts,
+    reference: ComparisonCounts,
+    margins: Mapping[str, float],
+    levels: Levels,
+    seed: int,
+) -> tuple[ConditionJudgement, ...]:
+    """The ratio of each quantile, on blocks of the same moments; failures are the slowest."""
+    if not margins:
+        return ()
+    shares = tuple(quantile_share(name) for name in margins)
+    compared = Comparison(candidate, reference, seed)
+    bounds = compared.bounds(shares, levels.advance, levels.turn_back)
+    return tuple(
+        _ratio(name, 1.0 + margin, bound)
+        for (name, margin), bound in zip(margins.items(), bounds, strict=True)
+    )
+
+
+def fails_grossly(
+    candidate: ShareCounts, reference: ShareCounts, limit: float, confidence: float
+) -> bool:
+    """Whether the candidate fails at least GROSS_SHARE more often, on a few seconds.
+
+    Too few blocks to measure how requests are correlated, so its worst second is left out: one
+    stall or one lost connection turns nothing back. The rest counts as independent, at a
+    confidence close to 1.
+    """
+    if not candidate.requests.size or not int(reference.requests.sum()):
+        return False
+    worst = int(candidate.misses.argmax())
+    requests = int(candidate.requests.sum()) - int(candidate.requests[worst])
+    errors = int(candidate.misses.sum()) - int(candidate.misses[worst])
+    others, other_errors = int(reference.requests.sum()), int(reference.misses.sum())
+    if not requests or errors / requests - other_errors / others < GROSS_SHARE:
+        return False
+    each = 1.0 - (1.0 - confidence) / 2.0
+    lower = lower_bound(errors, requests, each)
+    return lower - upper_bound(other_errors, others, each) > limit
+
+
+def _ratio(name: str, limit: float, bounds: RatioBounds) -> ConditionJudgement:
+    return ConditionJudgement(
+        name,
+        _finite(bounds.ratio),
+        _finite(bounds.lower),
+        _finite(bounds.upper),
+        limit,
+        _against(bounds.lower, bounds.upper, limit),
+    )
+
+
+def _share(bounds: ShareBounds) -> float:
+    return bounds.misses / bounds.requests
+
+
+def _against(lower: float, upper: float, limit: float) -> StageOutcome:
+    if upper < limit:
+        return StageOutcome.ADVANCE
+    return StageOutcome.TURN_BACK if lower > limit else StageOutcome.UNDECIDED
+
+
+def _finite(value: float) -> float | None:
+    return value if math.isfinite(value) else None

@@ -1,0 +1,116 @@
+"""What users of one revision met during a stage, second by second, from cumulative counters."""
+
+import math
+
+import numpy as np
+import numpy.typing as npt
+
+from tidegate.gate.histogram import BINS, CountArray, bin_of, grown
+from tidegate.gate.tally import ComparisonCounts, ShareCounts
+from tidegate.traffic.router import LatencyBin, UserCounters
+
+MAX_BLOCKS = 96
+"""From 48 to 96 blocks: enough for the bootstrap, and memory stays small however long a stage."""
+_GOLDEN_RATIO = (math.sqrt(5.0) - 1.0) / 2.0
+
+
+class UserSample:
+    """Requests and failures per second; latencies per block of 1, 2, 4, ... seconds.
+
+    A block doubles its length whenever there would be more than MAX_BLOCKS.
+    """
+
+    def __init__(self) -> None:
+        self.block_seconds = 1
+        self._seen: tuple[float, UserCounters] | None = None
+        self._requests: CountArray = np.zeros(64, np.int64)
+        self._errors: CountArray = np.zeros(64, np.int64)
+        self._answered: npt.NDArray[np.uint32] = np.zeros((MAX_BLOCKS, BINS), np.uint32)
+        self._timed: CountArray = np.zeros(MAX_BLOCKS, np.int64)
+        self._placed = 0
+        self._end = 0
+
+    def restart(self) -> None:
+        """The next counters are an origin; what was counted before stays."""
+        self._seen = None
+
+    def continues(self, counters: UserCounters) -> bool:
+        """Whether these counters can have grown out of the ones before."""
+        return self._seen is None or _has_grown(self._seen[1], counters)
+
+    def add(self, seconds: float, counters: UserCounters) -> None:
+        """Count what was added since the counters before, at the moment between both."""
+        before, self._seen = self._seen, (seconds, counters)
+        if before is None or seconds <= before[0]:
+            return
+        moment = int((before[0] + seconds) / 2.0)
+        self._end = max(self._end, moment + 1)
+        self._requests = grown(self._requests, moment + 1)
+        self._errors = grown(self._errors, moment + 1)
+        errors = counters.errors - before[1].errors
+        self._requests[moment] += counters.requests - before[1].requests
+        self._errors[moment] += errors
+        while moment // self.block_seconds >= MAX_BLOCKS:
+            self._merge_blocks()
+        block = moment // self.block_seconds
+        durations = self._spread(_added_bins(before[1].latency, counters.latency))
+        self._answered[block] += np.bincount(bin_of(durations), minlength=BINS).astype(np.uint32)
+        # Streams have no latency, and it may be reported a moment later than its request.
+        self._timed[block] += durations.size + errors
+
+    @property
+    def requests(self) -> int:
+        return int(self._requests.sum())
+
+    @property
+    def errors(self) -> int:
+        return int(self._errors.sum())
+
+    def failures(self, last_seconds: int | None = None) -> ShareCounts:
+        """Requests and failed ones per second; of the last seconds only, or of all."""
+        first = 0 if last_seconds is None else max(0, self._end - last_seconds)
+        window = slice(first, self._end)
+        return ShareCounts(self._requests[window], self._errors[window])
+
+    def latencies(self) -> ComparisonCounts:
+        """Answers per block and bin, and per block the requests that have a latency or failed."""
+        blocks = -(-self._end // self.block_seconds)
+        return ComparisonCounts(self._answered[:blocks], self._timed[:blocks])
+
+    def _merge_blocks(self) -> None:
+        self.block_seconds *= 2
+        half = MAX_BLOCKS // 2
+        merged = self._answered[0::2] + self._answered[1::2]
+        self._answered[:half], self._answered[half:] = merged, 0
+        timed = self._timed[0::2] + self._timed[1::2]
+        self._timed[:half], self._timed[half:] = timed, 0
+
+    def _spread(self, bins: list[LatencyBin]) -> npt.NDArray[np.float64]:
+        """A duration for each request, evenly over its bin: multiples of the golden ratio.
+
+        The router's bins are up to a tenth wide, as wide as what is to be told apart.
+        """
+        counts = np.array([each.count for each in bins], np.int64)
+        lower = np.repeat([each.lower_seconds for each in bins], counts)
+        width = np.repeat([each.width_seconds for each in bins], counts)
+        order = np.arange(self._placed, self._placed + lower.size)
+        self._placed += lower.size
+        spread: npt.NDArray[np.float64] = lower + width * (order * _GOLDEN_RATIO % 1.0)
+        return spread
+
+
+def _has_grown(before: UserCounters, after: UserCounters) -> bool:
+    if after.requests < before.requests or after.errors < before.errors:
+        return False
+    counts = {each.lower_seconds: each.count for each in after.latency}
+    return all(counts.get(each.lower_seconds, 0) >= each.count for each in before.latency)
+
+
+def _added_bins(before: tuple[LatencyBin, ...], after: tuple[LatencyBin, ...]) -> list[LatencyBin]:
+    known = {each.lower_seconds: each.count for each in before}
+    added = []
+    for each in after:
+        count = each.count - known.get(each.lower_seconds, 0)
+        if count:
+            added.append(LatencyBin(each.lower_seconds, each.width_seconds, count))
+    return added

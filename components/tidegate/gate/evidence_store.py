@@ -9,6 +9,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
 from urllib.parse import unquote, urlsplit
 
+from filelock import FileLock
+
 from tidegate.spec.errors import SpecError
 
 if TYPE_CHECKING:
@@ -20,6 +22,10 @@ _RETRIES: "RetryConfig" = {"max_retries": 6, "retry_timeout": timedelta(seconds=
 
 class EvidenceExistsError(Exception):
     """Something else is already kept under that name."""
+
+
+class LogMovedError(Exception):
+    """A log has other lines than its writer had read."""
 
 
 class EvidenceStore(Protocol):
@@ -34,8 +40,12 @@ class EvidenceStore(Protocol):
     def names(self, prefix: str) -> list[str]:
         """What is kept under the folder `prefix`, sorted."""
 
-    def append(self, log: str, line: str) -> None:
-        """Add a line to a log durably."""
+    def append(self, log: str, line: str, after: int | None = None) -> None:
+        """Add a line to a log durably.
+
+        With `after`, only when the log has so many lines now, as one step: of several writers
+        that read the same lines, one succeeds. Raises LogMovedError for the others.
+        """
 
     def lines(self, log: str) -> list[str]:
         """Every line of a log in the order of writing."""
@@ -103,13 +113,16 @@ class FolderStore:
             path.relative_to(self._root).as_posix() for path in found if path.name[0] != "."
         )
 
-    def append(self, log: str, line: str) -> None:
+    def append(self, log: str, line: str, after: int | None = None) -> None:
         path = self._root / f"{log}.jsonl"
         path.parent.mkdir(parents=True, exist_ok=True)
-        with path.open("ab") as stream:
-            stream.write(line.encode() + b"\n")
-            stream.flush()
-            os.fsync(stream.fileno())
+        with FileLock(path.with_name(f".{path.name}.lock")):
+            if after is not None and len(self.lines(log)) != after:
+                raise LogMovedError(f"{path} was written to")
+            with path.open("ab") as stream:
+                stream.write(line.encode() + b"\n")
+                stream.flush()
+                os.fsync(stream.fileno())
 
     def lines(self, log: str) -> list[str]:
         try:
@@ -155,13 +168,17 @@ class BucketStore:
             listed = obstore.list(self._store, prefix=prefix)
             return sorted(each["path"] for part in listed for each in part)
 
-    def append(self, log: str, line: str) -> None:
+    def append(self, log: str, line: str, after: int | None = None) -> None:
         names = self.names(log)
+        if after is not None and len(names) != after:
+            raise LogMovedError(f"{self.locate(log)} was written to")
         last = int(Path(names[-1]).stem) if names else 0
         for number in count(last + 1):
             try:
                 self.create(f"{log}/{number:08d}.json", line.encode() + b"\n")
             except EvidenceExistsError:
+                if after is not None:
+                    raise LogMovedError(f"{self.locate(log)} was written to") from None
                 continue  # another writer took the number
             return
 

@@ -16,8 +16,7 @@ from pathlib import Path
 
 from filelock import FileLock, Timeout
 
-from tidegate.gate.attempts import Attempt, attempts_of, next_attempt, record_attempt
-from tidegate.gate.clock import utc_now
+from tidegate.gate.current_attempt import CurrentAttempt
 from tidegate.gate.errors import AbandonedError
 from tidegate.gate.evidence import evidence_path, keep_report, write_evidence
 from tidegate.gate.journal import Journal
@@ -142,16 +141,14 @@ def _decide(run_dir: Path, request: GateRequest, journal: Journal, stop: _StopSi
     from tidegate.gate.run import run
 
     (run_dir / "samples.npz").unlink(missing_ok=True)  # of a run that was killed
-    earlier = attempts_of(
-        request.evidence_dir, request.environment, request.revision, request.profile.digest
-    )
-    attempt = next_attempt(earlier)
+    attempt = CurrentAttempt(request)
     journal.write(
         "started",
-        f"gate of {request.revision} under profile {request.profile.name}, attempt {attempt}",
+        f"gate of {request.revision} under profile {request.profile.name}, "
+        f"attempt {attempt.number}",
         pid=os.getpid(),
         requestDigest=request.digest,
-        attempt=attempt,
+        attempt=attempt.number,
     )
     try:
         verdict = run(
@@ -167,22 +164,7 @@ def _decide(run_dir: Path, request: GateRequest, journal: Journal, stop: _StopSi
     # A page that cannot be drawn is noted in the verdict and changes nothing else.
     verdict = keep_report(request, with_report(run_dir, verdict, request.profile))
     path = write_evidence(request, verdict)
-    record_attempt(
-        request.evidence_dir,
-        request.environment,
-        Attempt(
-            attempt=attempt,
-            service=request.service,
-            revision=request.revision,
-            profile_digest=request.profile.digest,
-            request_digest=request.digest,
-            outcome=verdict.outcome,
-            judged_requests=verdict.counts.judged,
-            at=utc_now(),
-            retry_reason=request.retry_reason,
-            evidence_path=path,
-        ),
-    )
+    attempt.end(verdict, path)
     verdict.write(run_dir / "verdict.json")
     code = verdict.outcome.exit_code
     journal.write(

@@ -15,7 +15,7 @@ from tests.engine.harness.processes import kill_all
 from tests.engine.harness.releases import SERVICE, publish_variant
 from tests.engine.harness.toolchain_environment import REPOSITORY, VENV, pulumi_environment
 from tests.engine.harness.waiting import wait_for
-from tidegate.gate.attempts import Attempt, attempts_path
+from tidegate.gate.attempts import Attempt, attempts_in, attempts_path
 from tidegate.gate.journal import read_events
 from tidegate.local.stack import LocalStack
 from tidegate.local.state_folder import StateFolder
@@ -241,8 +241,7 @@ class Project:
         path = attempts_path(self.state_folder / "evidence", STACK)
         if not path.exists():
             return []
-        lines = path.read_text(encoding="utf-8").splitlines()
-        return [Attempt.model_validate_json(line) for line in lines]
+        return attempts_in(path.read_text(encoding="utf-8").splitlines())
 
     def wait_for_gate(self, revision: str, timeout: float = 60) -> None:
         """Wait until the revision's gate sends load."""

@@ -8,6 +8,8 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from urllib.parse import parse_qs, unquote, urlsplit
 from xml.sax.saxutils import escape
 
+import pytest
+
 
 @dataclass
 class FakeBucket:
@@ -87,3 +89,15 @@ def serving_bucket() -> Iterator[FakeBucket]:
         server.shutdown()
         server.server_close()
         thread.join(10)
+
+
+@contextmanager
+def bucket_in_environment(monkeypatch: pytest.MonkeyPatch) -> Iterator[FakeBucket]:
+    """A bucket that `s3://` addresses reach."""
+    with serving_bucket() as served:
+        monkeypatch.setenv("AWS_ENDPOINT_URL", served.endpoint)
+        monkeypatch.setenv("AWS_ALLOW_HTTP", "true")
+        monkeypatch.setenv("AWS_REGION", "eu-north-1")
+        monkeypatch.setenv("AWS_ACCESS_KEY_ID", "nobody")
+        monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "nothing")
+        yield served

@@ -14,7 +14,6 @@ from tidegate.gate.attempts import (
     Attempt,
     attempts_of,
     attempts_path,
-    next_attempt,
     record_attempt,
 )
 from tidegate.gate.evidence import latest_evidence, statement, write_evidence
@@ -101,12 +100,6 @@ def test_attempts_are_appended_per_environment_revision_and_profile(tmp_path: Pa
     assert attempts_of(tmp_path, "local", "doubler-3-0123abcd", SUBJECT_DIGEST) == []
     assert attempts_of(tmp_path, "local", "doubler-2-0123abcd", "sha256:" + "0" * 64) == []
     assert attempts_of(tmp_path, "other", "doubler-2-0123abcd", SUBJECT_DIGEST) == []
-
-
-def test_attempts_without_judged_load_cost_nothing() -> None:
-    assert next_attempt([]) == 1
-    assert next_attempt([attempt(1, Outcome.INVALID, judged=0)]) == 1
-    assert next_attempt([attempt(1), attempt(2, Outcome.INVALID, judged=10)]) == 3
 
 
 def test_damaged_record_is_an_error_not_a_fresh_budget(tmp_path: Path) -> None:

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.unit.gate.bucket_fake import FakeBucket, serving_bucket
+from tests.unit.gate.bucket_fake import FakeBucket, bucket_in_environment
 from tidegate.gate.evidence_store import EvidenceExistsError, EvidenceStore, open_store
 from tidegate.spec.errors import SpecError
 
@@ -15,12 +15,7 @@ pytestmark = pytest.mark.unit
 
 @pytest.fixture
 def bucket(monkeypatch: pytest.MonkeyPatch) -> Iterator[FakeBucket]:
-    with serving_bucket() as served:
-        monkeypatch.setenv("AWS_ENDPOINT_URL", served.endpoint)
-        monkeypatch.setenv("AWS_ALLOW_HTTP", "true")
-        monkeypatch.setenv("AWS_REGION", "eu-north-1")
-        monkeypatch.setenv("AWS_ACCESS_KEY_ID", "nobody")
-        monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "nothing")
+    with bucket_in_environment(monkeypatch) as served:
         yield served
 
 

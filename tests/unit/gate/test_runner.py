@@ -47,9 +47,9 @@ def events(run_dir: Path) -> list[dict[str, Any]]:
     return read_events(run_dir / "journal.jsonl")[0]
 
 
-def wait_for_event(run_dir: Path, name: str) -> None:
+def wait_for_event(run_dir: Path, name: str, times: int = 1) -> None:
     deadline = time.monotonic() + 20
-    while name not in [event["event"] for event in events(run_dir)]:
+    while [event["event"] for event in events(run_dir)].count(name) < times:
         assert time.monotonic() < deadline, f"no event {name}: {events(run_dir)}"
         time.sleep(0.05)
 
@@ -185,7 +185,7 @@ def test_unwanted_run_stops_without_verdict(tmp_path: Path, event: str) -> None:
         assert runner.wait(20) == 4
     assert events(run_dir)[-1]["event"] == event
     assert not (run_dir / "verdict.json").exists()
-    assert not (tmp_path / "evidence").exists()
+    assert latest_evidence(tmp_path / "evidence", "doubler", "doubler-2-0123abcd") is None
 
 
 def test_one_gate_at_a_time_and_one_runner_per_folder(tmp_path: Path) -> None:
@@ -261,13 +261,13 @@ def test_a_killed_worker_rules_a_pass_out(tmp_path: Path, workers: int) -> None:
     assert any("process" in reason for reason in verdict.reasons), verdict.reasons
 
 
-def test_a_killed_runner_takes_its_workers_with_it(tmp_path: Path) -> None:
+def test_a_killed_runner_takes_its_workers_with_it_and_its_attempt_is_spent(
+    tmp_path: Path,
+) -> None:
     run_dir = tmp_path / "run"
     with serving(FakeServer()) as server:
-        profile = make_profile(duration_seconds=60)
-        runner = start_and_wait_for_workers(
-            run_dir, make_request(tmp_path, server, profile=profile)
-        )
+        request = make_request(tmp_path, server, profile=make_profile(duration_seconds=60))
+        runner = start_and_wait_for_workers(run_dir, request)
         pids = worker_pids(run_dir)
         runner.kill()
         runner.wait(10)
@@ -275,6 +275,12 @@ def test_a_killed_runner_takes_its_workers_with_it(tmp_path: Path) -> None:
         while not all(has_ended(pid) for pid in pids):
             assert time.monotonic() < deadline
             time.sleep(0.05)
+        again = start_runner(run_dir)
+        wait_for_event(run_dir, "started", times=2)
+        (run_dir / "cancel").touch()
+        assert again.wait(20) == 4
+    started = [event for event in events(run_dir) if event["event"] == "started"]
+    assert [event["attempt"] for event in started] == [1, 2]
 
 
 def test_a_baseline_is_loaded_in_the_same_minutes(tmp_path: Path) -> None:

@@ -9,9 +9,9 @@ import numpy as np
 import pytest
 
 from tidegate.gate.clock import ClockWatch
+from tidegate.gate.rates import baseline_rate
 from tidegate.gate.records import ROW, RowReader, Rows, SampleStore
 from tidegate.gate.request import Baseline
-from tidegate.gate.run import baseline_rate
 from tidegate.gate.samples import Samples
 from tidegate.gate.user_latency import UserLatencyGuard
 

@@ -2,6 +2,11 @@
 
 from tests.benchmarks.cold_setup import measure_cold_setup
 from tests.benchmarks.figure import Figure
+from tests.benchmarks.gate_cost import measure_gate_cost
+from tests.benchmarks.gate_faults import measure_gate_faults
+from tests.benchmarks.gate_judge_scale import measure_judge_day, measure_judge_scale
+from tests.benchmarks.gate_lag import measure_gate_lag
+from tests.benchmarks.gate_stall import measure_gate_stall
 from tests.benchmarks.gate_statistics import FIGURES
 from tests.benchmarks.kill_matrix.matrix import measure_kill_matrix
 from tests.benchmarks.no_change_up import measure_no_change_up
@@ -47,6 +52,47 @@ def figures() -> tuple[Figure, ...]:
             "set-up time by step from nothing, with empty caches",
             9,
             measure_cold_setup,
+            by_default=False,
+        ),
+        Figure(
+            "gate_lag",
+            "how late one generator process sends at 3000 requests/s",
+            2.5,
+            measure_gate_lag,
+        ),
+        Figure(
+            "gate_cost",
+            "the load generator's CPU per request and rate against perf_analyzer's",
+            7,
+            measure_gate_cost,
+            by_default=False,
+        ),
+        Figure(
+            "gate_stall",
+            "p99 of a server that stalls, by the gate and by closed-loop tools",
+            7.5,
+            measure_gate_stall,
+            by_default=False,
+        ),
+        Figure(
+            "gate_faults",
+            "eleven faults on real servers, five times each: how many are promoted",
+            20,
+            measure_gate_faults,
+            by_default=False,
+        ),
+        Figure(
+            "gate_judge_scale",
+            "seconds and memory of judging ten million samples",
+            3,
+            measure_judge_scale,
+            by_default=False,
+        ),
+        Figure(
+            "gate_judge_day",
+            "memory of judging a day at 1000 requests/s",
+            5,
+            measure_judge_day,
             by_default=False,
         ),
         *(

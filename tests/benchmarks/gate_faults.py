@@ -2,8 +2,8 @@
 
     python -m tests.benchmarks.gate_faults [TRIES] [FAULT …]
 
-One JSON line: tries, promotions and outcomes per fault, and the Clopper-Pearson bound of the rate.
-A healthy control must pass, or the matrix would show nothing.
+One JSON line: promotions, outcomes per fault, and the Clopper-Pearson bound of the rate. The
+healthy control must pass each time, or the matrix would show nothing.
 """
 
 import json
@@ -20,8 +20,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from tests.benchmarks.gate_generator import gate_request, start_gate
+from tests.benchmarks.clock_step import build_clock_library
+from tests.benchmarks.figure import Measurement
+from tests.benchmarks.gate_bench import gate_request, start_gate
 from tests.benchmarks.gate_triton import BenchModel, BenchTriton, running
+from tests.benchmarks.stacks import say
 from tidegate.gate.journal import read_events
 from tidegate.gate.statistics import upper_bound
 from tidegate.gate.verdict import Outcome, Verdict
@@ -38,27 +41,6 @@ PROFILE = {
 STRICT = PROFILE | {"max_error_rate": 0.05}
 TRIES = 5
 _WAIT_SECONDS = 60.0
-
-CLOCK = r"""
-#define _GNU_SOURCE
-#include <dlfcn.h>
-#include <stdlib.h>
-#include <time.h>
-#include <unistd.h>
-/* Moves one clock forward by two and a half seconds once a file exists. */
-int clock_gettime(clockid_t which, struct timespec *now) {
-  static int (*real)(clockid_t, struct timespec *);
-  if (!real) real = dlsym(RTLD_NEXT, "clock_gettime");
-  int result = real(which, now);
-  const char *file = getenv("CLOCK_STEP_FILE"), *clock = getenv("CLOCK_STEP_CLOCK");
-  if (file && clock && which == (clockid_t)atoi(clock) && access(file, F_OK) == 0) {
-    now->tv_sec += 2;
-    now->tv_nsec += 500000000;
-    if (now->tv_nsec >= 1000000000) { now->tv_sec += 1; now->tv_nsec -= 1000000000; }
-  }
-  return result;
-}
-"""
 
 
 @dataclass
@@ -213,40 +195,44 @@ def one_try(fault: Fault, folder: Path, clock_library: Path) -> Verdict | None:
     return Verdict.load(path) if path.exists() else None
 
 
-def measure(tries: int, names: Sequence[str]) -> dict[str, Any]:
+def measure_gate_faults(tries: int = TRIES, names: Sequence[str] = ()) -> Measurement:
+    """Met when no fault was promoted and the healthy server passed every time."""
     results: dict[str, Any] = {}
     with tempfile.TemporaryDirectory() as place:
-        library, source = Path(place) / "clock.so", Path(place) / "clock.c"
-        source.write_text(CLOCK)
-        command = ["cc", "-O2", "-shared", "-fPIC", "-o", str(library), str(source), "-ldl"]
-        subprocess.run(command, check=True)
+        library = build_clock_library(Path(place))
         for name in names or FAULTS:
             outcomes: Counter[str] = Counter()
-            reasons: list[str] = []
+            reasons: set[str] = set()
             for number in range(tries):
                 verdict = one_try(FAULTS[name], Path(place) / f"{name}-{number}", library)
                 outcomes[verdict.outcome if verdict else "no verdict"] += 1
-                reasons.append(verdict.reasons[0] if verdict and verdict.reasons else "")
-                print(f"{name}: {verdict and verdict.summary}", file=sys.stderr, flush=True)
-            results[name] = {"outcomes": dict(outcomes), "firstReasons": sorted(set(reasons))}
-    faulty = {name: each for name, each in results.items() if name != "healthy"}
-    promoted = sum(each["outcomes"].get(Outcome.PASS, 0) for each in faulty.values())
-    count = tries * len(faulty)
-    return {
-        "figure": "gate_faults",
-        "value": promoted,
-        "unit": f"promotions of {count} tries",
-        "goal": "0",
-        "upperBound95": round(upper_bound(promoted, count, 0.95), 4) if count else None,
-        "faults": results,
-    }
+                reasons.update(verdict.reasons[:1] if verdict else ())
+                say(f"{name}: {verdict and verdict.summary}")
+            results[name] = {"outcomes": dict(outcomes), "firstReasons": sorted(reasons)}
+    promoted = {name: each["outcomes"].get(Outcome.PASS, 0) for name, each in results.items()}
+    healthy_passes = promoted.pop("healthy", tries)
+    total, count = sum(promoted.values()), tries * len(promoted)
+    return Measurement(
+        value=total,
+        unit="promotions",
+        met=total == 0 and healthy_passes == tries,
+        goal="0, and every healthy control passes",
+        reference=f"{count} tries of {len(promoted)} faults on a real Triton",
+        runs=list(promoted.values()),
+        detail={
+            "upper95": round(upper_bound(total, count, 0.95), 4) if count else None,
+            "faults": results,
+        },
+    )
 
 
-def main(arguments: Sequence[str]) -> None:
+def main(arguments: Sequence[str]) -> int:
     tries = int(arguments[0]) if arguments and arguments[0].isdigit() else TRIES
     names = [each for each in arguments if not each.isdigit()]
-    print(json.dumps(measure(tries, names)), flush=True)
+    measurement = measure_gate_faults(tries, names)
+    print(measurement.line("gate_faults"), flush=True)
+    return 0 if measurement.met else 1
 
 
 if __name__ == "__main__":
-    main(sys.argv[1:])
+    sys.exit(main(sys.argv[1:]))

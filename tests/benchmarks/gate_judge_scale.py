@@ -1,11 +1,10 @@
 """`tidegate gate judge` on up to ten million samples: seconds, memory, and whether both stay in
 proportion; a day at 1000/s when asked for."""
 
-import os
+import json
 import subprocess
 import sys
 import tempfile
-import time
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -109,14 +108,8 @@ def _write_profile(path: Path, seconds: float) -> None:
 def _judge(samples: Path, profile: Path) -> Judged:
     command = [str(Path(sys.executable).with_name("tidegate")), "gate", "judge"]
     command += ["--samples", str(samples), "--profile", str(profile)]
-    started = time.monotonic()
-    process = subprocess.Popen(command, stdout=subprocess.DEVNULL)
-    _, status, usage = os.wait4(process.pid, 0)
-    if os.waitstatus_to_exitcode(status) != 0:
-        raise RuntimeError(f"judge ended with {os.waitstatus_to_exitcode(status)}")
-    return Judged(
-        seconds=time.monotonic() - started,
-        cpu_seconds=usage.ru_utime + usage.ru_stime,
-        # Linux counts kilobytes.
-        peak_bytes=usage.ru_maxrss * 1024,
-    )
+    measurer = [sys.executable, str(Path(__file__).with_name("child_usage.py"))]
+    found = json.loads(subprocess.check_output([*measurer, *command]))
+    if found["exitCode"] != 0:
+        raise RuntimeError(f"judge ended with {found['exitCode']}")
+    return Judged(found["seconds"], found["cpuSeconds"], found["peakBytes"])

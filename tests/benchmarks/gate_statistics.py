@@ -10,7 +10,6 @@ from collections.abc import Callable, Mapping
 
 from tests.benchmarks.figure import Measurement
 from tests.benchmarks.gate_faults_simulated import FAULTS, promoted
-from tests.benchmarks.gate_judge_scale import measure_judge_scale
 from tests.benchmarks.gate_scenarios import SAME, Rates, Scenario, simulate
 from tests.benchmarks.stacks import say
 from tidegate.gate.statistics import upper_bound
@@ -136,7 +135,6 @@ FIGURES: Mapping[str, Callable[..., Measurement]] = {
     "gate_on_slo": measure_on_slo,
     "gate_headroom": measure_headroom,
     "gate_faults_simulated": measure_faults,
-    "gate_judge_scale": measure_judge_scale,
 }
 
 

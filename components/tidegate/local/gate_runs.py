@@ -1,10 +1,8 @@
 """Gates of the embedded platform: each runs as a supervised job that outlives `pulumi up`."""
 
-import asyncio
 import json
 import secrets
 import shutil
-import sys
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -14,8 +12,9 @@ from tidegate.files import read_json, write_json
 from tidegate.gate.journal import read_events
 from tidegate.gate.request import GateRequest
 from tidegate.gate.verdict import Outcome, Verdict
+from tidegate.local.jobs import Jobs
 from tidegate.local.state_folder import StateFolder
-from tidegate.local.supervision import Program, Supervisor
+from tidegate.local.supervision import Supervisor
 from tidegate.local.waiting import Report, Sleep
 
 LEASE_SECONDS = 30.0
@@ -68,10 +67,9 @@ class GateRuns:
 
     def latest(self, revision: str) -> GateRun | None:
         """The newest run, None when the gate never ran."""
-        numbers = self._numbers(revision)
-        if not numbers:
+        folder = self._jobs(revision).latest()
+        if folder is None:
             return None
-        folder = self._run_folder(revision, numbers[-1])
         path = folder / "request.json"
         return GateRun(folder, GateRequest.load(path) if path.exists() else None)
 
@@ -83,24 +81,15 @@ class GateRuns:
 
     def is_running(self, revision: str) -> bool:
         """Whether a runner works on the revision's latest run."""
-        state = self._supervisor.state(_program(revision))
-        return state is not None and state.is_up
+        return self._jobs(revision).is_running()
 
     async def submit(self, request: GateRequest) -> GateRun:
         """Start a new run in a process of its own."""
-        revision = request.revision
-        number = (self._numbers(revision) or [0])[-1] + 1
-        folder = self._run_folder(revision, number)
-        folder.mkdir(parents=True)
+        jobs = self._jobs(request.revision)
+        folder = jobs.new()
         request.write(folder / "request.json")
-        (folder / "lease").touch()
-        program = Program(
-            _program(revision),
-            [sys.executable, "-m", "tidegate.gate.runner", str(folder)],
-            restart=False,
-            stop_seconds=int(STOP_SECONDS),
-        )
-        await asyncio.to_thread(self._supervisor.start, program)
+        jobs.renew_lease(folder)
+        await jobs.start(folder, "tidegate.gate.runner", "never", STOP_SECONDS)
         return GateRun(folder, request)
 
     async def follow(self, run: GateRun, revision: str, sleep: Sleep, report: Report) -> Verdict:
@@ -111,7 +100,7 @@ class GateRuns:
         offset = 0
         last_event: dict[str, Any] = {}
         while True:
-            (run.folder / "lease").touch()
+            self._jobs(revision).renew_lease(run.folder)
             events, offset = read_events(run.folder / "journal.jsonl", offset)
             for last_event in events:
                 report(str(last_event["message"]))
@@ -129,10 +118,10 @@ class GateRuns:
 
     async def cancel(self, revision: str) -> None:
         """Ask a running gate to stop without a verdict, and end it if it does not."""
-        run = self.latest(revision)
-        if run is not None and self.is_running(revision):
-            (run.folder / "cancel").touch()
-        await asyncio.to_thread(self._supervisor.stop, _program(revision))
+        jobs, run = self._jobs(revision), self.latest(revision)
+        if run is not None and jobs.is_running():
+            jobs.ask_to_cancel(run.folder)
+        await jobs.stop()
 
     async def remove(self, revision: str) -> None:
         """Forget the gate, its nonce and its runs. Evidence and attempts stay."""
@@ -145,18 +134,10 @@ class GateRuns:
     def _why_it_ended(self, revision: str, event: dict[str, Any]) -> str:
         if event.get("event") in {"error", "cancelled", "leaseLost"}:
             return str(event["message"])
-        tail = self._supervisor.log_tail(_program(revision))
+        tail = self._jobs(revision).log_tail()
         said = f" after saying {json.dumps(event['message'])}" if event else ""
         return f"the gate's runner ended without a verdict{said}; its log ends with:\n{tail}"
 
-    def _run_folder(self, revision: str, number: int) -> Path:
-        return self._folder.gate(revision) / "runs" / f"{number:03d}"
-
-    def _numbers(self, revision: str) -> list[int]:
-        return sorted(
-            int(path.name) for path in (self._folder.gate(revision) / "runs").glob("[0-9]*")
-        )
-
-
-def _program(revision: str) -> str:
-    return f"gate-{revision}"
+    def _jobs(self, revision: str) -> Jobs:
+        runs = self._folder.gate(revision) / "runs"
+        return Jobs(runs, f"gate-{revision}", self._supervisor)

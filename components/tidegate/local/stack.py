@@ -8,8 +8,10 @@ from tidegate.local.gateway import Gateway
 from tidegate.local.slots import Slots
 from tidegate.local.state_folder import StateFolder
 from tidegate.local.supervision import Supervisor
+from tidegate.local.switch_runs import SwitchRuns
 from tidegate.local.waiting import Sleep
 from tidegate.traffic.envoy.router import EnvoyFileRouter
+from tidegate.traffic.routes import ServiceRoutes
 
 
 class LocalStack:
@@ -21,10 +23,16 @@ class LocalStack:
         self.gateway = Gateway(folder, self.supervisor)
         self.slots = Slots(folder, self.supervisor, self.gateway.discovery, self.gateway.admin)
         self.gates = GateRuns(folder, self.supervisor)
+        self.switches = SwitchRuns(folder, self.supervisor)
 
     def router(self) -> EnvoyFileRouter:
         """Router of the recorded gateway. Raises RouterError when there is none."""
         return EnvoyFileRouter(self.gateway.discovery, self.gateway.admin())
+
+    def recorded_routes(self, service: str) -> ServiceRoutes | None:
+        """The service's routes as written down, whether or not Envoy serves them."""
+        services = self.gateway.discovery.services()
+        return next((each for each in services if each.service == service), None)
 
     def note_switch(self, service: str, *, recorded: bool) -> None:
         """Remember whether the engine is known to have recorded the service's switch.

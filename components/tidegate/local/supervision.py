@@ -10,7 +10,8 @@ import xmlrpc.client
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, cast
+from types import MappingProxyType
+from typing import Any, Literal, cast
 
 import psutil
 from filelock import FileLock
@@ -26,6 +27,12 @@ LOG_BYTES = 10 * 1024 * 1024
 LOG_BACKUPS = 3
 
 
+Restart = Literal["always", "on-failure", "never"]
+_AUTORESTART: Mapping[Restart, str] = MappingProxyType(
+    {"always": "true", "on-failure": "unexpected", "never": "false"}
+)
+
+
 class SupervisionError(Exception):
     """Supervisor did not start, stop or answer; the message says what happened."""
 
@@ -34,14 +41,15 @@ class SupervisionError(Exception):
 class Program:
     """A supervised process.
 
-    `restart`: start it again whenever it ends (a server), or run it once (a job).
+    `restart`: start it again whenever it ends (a server), until it ends with exit code 0 (a job
+    that goes on where it was), or never.
     `stop_seconds`: time between SIGTERM and SIGKILL.
     """
 
     name: str
     command: Sequence[str]
     environment: Mapping[str, str] = field(default_factory=dict)
-    restart: bool = True
+    restart: Restart = "always"
     stop_seconds: int = 30
 
 
@@ -57,6 +65,11 @@ class ProcessState:
     @property
     def is_up(self) -> bool:
         return self.state in {"STARTING", "RUNNING"}
+
+    @property
+    def comes_back(self) -> bool:
+        """Whether supervisor is about to start it again after it ended too soon."""
+        return self.state == "BACKOFF"
 
 
 class Supervisor:
@@ -249,8 +262,8 @@ command={_escape(shlex.join(command))}
 environment={environment}
 directory={_escape(str(self._folder.root))}
 autostart=true
-autorestart={"true" if program.restart else "false"}
-startsecs={1 if program.restart else 0}
+autorestart={_AUTORESTART[program.restart]}
+startsecs={0 if program.restart == "never" else 1}
 startretries=5
 stopsignal=TERM
 stopwaitsecs={program.stop_seconds}

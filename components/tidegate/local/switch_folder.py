@@ -54,6 +54,11 @@ class SwitchFolder:
         if served.pop(revision, None) is not None:
             write_json(self._served_path, served)
 
+    def forget_everyone(self) -> None:
+        """With the switch goes what depends on it: who has served, and an override."""
+        self._served_path.unlink(missing_ok=True)
+        self.clear_override()
+
     @property
     def _served_path(self) -> Path:
         return self.root / "served.json"

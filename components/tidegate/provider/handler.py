@@ -51,11 +51,13 @@ class CheckFailure:
 class Diff:
     """Properties that differ from what is declared; empty means nothing to do.
 
-    `replace` names those that cannot change in place.
+    `replace` names those that cannot change in place. `notes` say what differs although nobody
+    declared it; the engine shows them beside the resource.
     """
 
     changed: tuple[str, ...] = ()
     replace: tuple[str, ...] = ()
+    notes: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)

@@ -136,6 +136,9 @@ class Provider(ResourceProviderServicer):
             news,
             olds,
         )
+        for note in diff.notes:
+            self._log.say(engine_pb2.INFO, redact(note, news, olds), request.urn)
+        await self._log.flush()
         return diff_response(diff.changed, diff.replace)
 
     async def Create(self, request: Any, context: ServicerContext) -> Any:

@@ -1,7 +1,8 @@
 """Waiting until a revision that left the routes has answered what it had begun."""
 
 import time
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass
 
 from tidegate.traffic.router import Router
 
@@ -10,23 +11,50 @@ QUIET_POLLS = 3
 """Zero must be seen this often in a row: a request may be between two counters."""
 
 
+@dataclass(frozen=True)
+class Drained:
+    """How a drain ended. `open_requests` is what was left at the limit, by protocol."""
+
+    revision: str
+    seconds: float
+    open_requests: Mapping[str, int]
+
+    @property
+    def left(self) -> int:
+        return sum(self.open_requests.values())
+
+    @property
+    def in_words(self) -> str:
+        """ "digits-1-… still has 2 requests open after 30 s (http 1, grpc 1)"."""
+        if not self.left:
+            return f"{self.revision} had answered everything after {self.seconds:.1f} s"
+        parts = ", ".join(f"{name} {n}" for name, n in self.open_requests.items() if n)
+        noun = "request" if self.left == 1 else "requests"
+        return (
+            f"{self.revision} still has {self.left} {noun} open after {self.seconds:.1f} s "
+            f"({parts})"
+        )
+
+
 async def drain(
     router: Router,
     revision: str,
     limit_seconds: float,
     sleep: Callable[[float], Awaitable[None]],
     report: Callable[[str], None],
-) -> int:
-    """Wait for the revision's active requests to end; return how many are left at the limit."""
-    deadline = time.monotonic() + limit_seconds
+    clock: Callable[[], float] = time.monotonic,
+) -> Drained:
+    """Wait for the revision's active requests to end; say what is left at the limit."""
+    began = clock()
     quiet = 0
     while True:
         active = await router.active_requests(revision)
         quiet = quiet + 1 if active == 0 else 0
+        seconds = clock() - began
         if quiet >= QUIET_POLLS:
-            return 0
-        if time.monotonic() >= deadline:
-            return active
+            return Drained(revision, seconds, {})
+        if seconds >= limit_seconds:
+            return Drained(revision, seconds, await router.open_requests(revision))
         if active:
             report(f"draining {revision}: {active} requests in flight")
         await sleep(POLL_SECONDS)

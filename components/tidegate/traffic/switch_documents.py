@@ -3,17 +3,15 @@
 import math
 from collections.abc import Mapping
 from enum import StrEnum
-from typing import TYPE_CHECKING, Literal, Self
+from typing import Literal, Self
 
 from pydantic import Field
 
 from tidegate.gate.document import Document
 from tidegate.spec.traffic import SwitchStrategy
+from tidegate.traffic.outcome import Judgement
 from tidegate.traffic.plan import Stage
 from tidegate.traffic.routes import ServiceRoutes
-
-if TYPE_CHECKING:
-    from tidegate.traffic.judgement import Judgement
 
 Kind = Literal["shift", "bake", "final"]
 
@@ -55,6 +53,11 @@ class SwitchRequest(Document):
     state_folder: str
     retry_reason: str | None = None
 
+    @property
+    def seed(self) -> int:
+        """For the judges' resampling: the same run judges the same numbers alike."""
+        return int(self.digest.removeprefix("sha256:")[:8], 16)
+
     def asks_for(self, routes: ServiceRoutes, strategy: SwitchStrategy) -> bool:
         """Whether this run ends with these routes and goes there in this way."""
         return self.stages[-1].routes == routes and self.strategy == strategy
@@ -63,8 +66,7 @@ class SwitchRequest(Document):
 class ConditionRecord(Document):
     """One condition so far; a bound that is not known is None.
 
-    The error rate is a difference of shares, a latency a ratio. `outcome` is PASS when the
-    candidate was shown to be within `limit`, FAIL when it was shown not to be.
+    `errorRate` is a difference of shares, a quantile a ratio; `outcome` is a StageOutcome.
     """
 
     name: str
@@ -87,7 +89,7 @@ class JudgementRecord(Document):
     reference_errors: int = 0
 
     @classmethod
-    def of(cls, judgement: "Judgement") -> Self:
+    def of(cls, judgement: Judgement) -> Self:
         return cls(
             outcome=str(judgement.outcome),
             reason=judgement.reason,

@@ -109,7 +109,7 @@ def test_a_server_that_ends_is_started_again(supervisor: Supervisor, tmp_path: P
 
 
 def test_a_job_runs_once_and_its_exit_status_is_kept(supervisor: Supervisor) -> None:
-    job = Program("job", [sys.executable, "-c", "raise SystemExit(3)"], restart=False)
+    job = Program("job", [sys.executable, "-c", "raise SystemExit(3)"], restart="never")
 
     supervisor.start(job)
 
@@ -189,7 +189,7 @@ def test_a_program_that_supervisor_cannot_take_is_an_error_and_stands_in_nobodys
     with pytest.raises(SupervisionError, match="refuses its configuration"):
         supervisor.start(Program("bad", ["true"], stop_seconds="soon"))  # type: ignore[arg-type]
 
-    supervisor.start(Program("good", [sys.executable, "-c", ""], restart=False))
+    supervisor.start(Program("good", [sys.executable, "-c", ""], restart="never"))
     assert supervisor.state("bad") is None
     assert supervisor.state("good") is not None
 

@@ -22,6 +22,7 @@ from tidegate.local.slots import Slots
 from tidegate.local.stack import LocalStack
 from tidegate.local.state_folder import StateFolder
 from tidegate.local.supervision import ProcessState, Program, Supervisor
+from tidegate.local.switch_runs import SwitchRuns
 from tidegate.provider.handler import Operation
 from tidegate.traffic.envoy.clusters import UpstreamServer
 from tidegate.traffic.envoy.discovery import DiscoveryFiles
@@ -40,6 +41,7 @@ class StackOnStandIns(LocalStack):
         self.gateway = Gateway(folder, self.supervisor)
         self.slots = Slots(folder, self.supervisor, self.gateway.discovery, self.gateway.admin)
         self.gates = GateRuns(folder, self.supervisor)
+        self.switches = SwitchRuns(folder, self.supervisor)
         self.envoy = EnvoyStandIn(self.gateway.discovery)
         self.triton = TritonStandIn()
         self.verdicts: list[Outcome] = []

@@ -29,6 +29,6 @@ def make_handlers(
         GatewayHandler(stack, settings.stack_file),
         TritonServerHandler(stack),
         LoadTestGateHandler(stack, settings.environment),
-        TrafficSwitchHandler(stack),
+        TrafficSwitchHandler(stack, settings.stack_file),
         TrafficHoldHandler(stack),
     ]

@@ -60,10 +60,13 @@ class TrafficHoldHandler(ResourceHandler[TrafficHoldInputs, TrafficHoldOutputs])
                     f"{routes.weights[resource_id]}%. It goes once the traffic has moved to "
                     "another revision; mend what keeps the switch from moving it"
                 )
+        # Added again, the revision has to pass its gate and a switch as a new one does.
+        for switch in self._stack.switches.folders():
+            switch.forget_served(resource_id)
         if not await self._stack.gateway.is_serving():
             return  # nothing can be in flight
         try:
-            left = await drain(
+            drained = await drain(
                 self._stack.router(),
                 resource_id,
                 outputs.drain_limit_seconds,
@@ -72,8 +75,5 @@ class TrafficHoldHandler(ResourceHandler[TrafficHoldInputs, TrafficHoldOutputs])
             )
         except RouterError as error:
             raise ProviderError(str(error)) from error
-        if left:
-            operation.warn(
-                f"{left} requests to {resource_id} were still open after "
-                f"{outputs.drain_limit_seconds:g} s and are cut"
-            )
+        if drained.left:
+            operation.warn(f"{drained.in_words} and is stopped: they are cut")

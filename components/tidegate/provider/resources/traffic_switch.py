@@ -1,59 +1,61 @@
 """`TrafficSwitch`: decides which revision of a service takes the traffic."""
 
-import time
+import asyncio
 
-from pydantic import Field
-
+from tidegate.local.drift import damage, differences
 from tidegate.local.slots import SlotError
 from tidegate.local.stack import LocalStack
+from tidegate.local.supervision import SupervisionError
+from tidegate.local.switch_runs import SwitchRunError
 from tidegate.provider.errors import ProviderError
 from tidegate.provider.handler import (
+    CheckFailure,
     Created,
     Diff,
     Operation,
-    Outputs,
     ResourceHandler,
-    ResourceModel,
 )
-from tidegate.traffic.drain import drain
+from tidegate.provider.resources.traffic_inputs import (
+    IN_FORCE,
+    TrafficSwitchInputs,
+    TrafficSwitchOutputs,
+)
+from tidegate.provider.resources.traffic_mover import TrafficMover
+from tidegate.provider.resources.traffic_refusals import overridden
+from tidegate.spec.errors import SpecError
+from tidegate.traffic.plan import check_rate
 from tidegate.traffic.router import RouterError
 from tidegate.traffic.routes import ServiceRoutes
 
-HEALTHY_WITHIN_SECONDS = 15.0
-POLL_SECONDS = 0.2
-
-
-class TrafficSwitchInputs(ResourceModel):
-    service: str = Field(description="Service whose routes this switch owns; also its id.")
-    models: list[str] = Field(min_length=1, description="Models of the service, as in the path.")
-    revision: str = Field(description="Revision that takes all of the traffic.")
-    standby: str | None = Field(
-        default=None, description="Revision that stays referenced with weight 0."
-    )
-    request_timeout_seconds: float = Field(gt=0, description="Limit for one HTTP request.")
-    drain_seconds: float = Field(ge=0, description="How long requests in flight may take to end.")
-
-    def routes(self) -> ServiceRoutes:
-        weights = {self.revision: 100}
-        if self.standby is not None:
-            weights[self.standby] = 0
-        return ServiceRoutes(
-            self.service, tuple(self.models), weights, self.request_timeout_seconds
-        )
-
-
-class TrafficSwitchOutputs(Outputs):
-    live_revision: str = Field(description="Revision that takes the traffic.")
+RATE_SECONDS = 1.0
 
 
 class TrafficSwitchHandler(ResourceHandler[TrafficSwitchInputs, TrafficSwitchOutputs]):
     type_name = "TrafficSwitch"
-    description = "Owns the routes of one service; moves all of its traffic in one atomic step."
+    description = (
+        "Owns the routes of one service. Moves its traffic at once, or step by step while it "
+        "watches what users meet."
+    )
     inputs_model = TrafficSwitchInputs
     outputs_model = TrafficSwitchOutputs
 
-    def __init__(self, stack: LocalStack) -> None:
+    def __init__(self, stack: LocalStack, stack_file: str) -> None:
         self._stack = stack
+        self._stack_file = stack_file
+        self._mover = TrafficMover(stack, stack_file)
+
+    async def check(self, inputs: TrafficSwitchInputs) -> list[CheckFailure]:
+        override = self._stack.switches.folder(inputs.service).override()
+        if override is not None and override.revision != inputs.revision:
+            reason = overridden(override, inputs.revision, self._stack_file)
+            return [CheckFailure("revision", reason)]
+        try:
+            if self._would_step(inputs):
+                check_rate(inputs.strategy, await self._users_rate(inputs.service))
+        except SpecError as error:
+            key = f"{self._stack_file}: tidegate:services.{inputs.service}"
+            return [CheckFailure("strategy", f"{key}: {error}")]
+        return []
 
     async def diff(
         self,
@@ -66,22 +68,33 @@ class TrafficSwitchHandler(ResourceHandler[TrafficSwitchInputs, TrafficSwitchOut
         if new.service != resource_id:
             return Diff(replace=("service",))
         self._stack.note_switch(new.service, recorded=True)
-        changed = set((await super().diff(resource_id, outputs, old, new)).changed)
+        # A reason to try again is only read when a switch was turned back.
+        changed = set((await super().diff(resource_id, outputs, old, new)).changed) - {"retry"}
+        notes: list[str] = []
         if await self._observed(new.service) != new.routes():
             changed.add("liveRevision")
-        if outputs.live_revision != new.revision:
+            if old is None or old.routes() == new.routes():
+                notes = await self._drift(new)
+        run = self._stack.switches.unfinished(new.service)
+        if run is not None:
+            changed.add("liveRevision")
+            progress = run.progress
+            where = f": {progress.message}" if progress is not None else ""
+            notes = [f"a switch to {run.request.to_revision} is under way{where}"]
+        override = self._stack.switches.folder(new.service).override()
+        if outputs.live_revision != new.revision or override is not None:
             changed.add("revision")
-        return Diff(changed=tuple(sorted(changed)))
+        return Diff(changed=tuple(sorted(changed)), notes=tuple(notes))
 
     async def create(
         self, operation: Operation, inputs: TrafficSwitchInputs
     ) -> Created[TrafficSwitchOutputs]:
         self._stack.note_switch(inputs.service, recorded=False)
-        before = self._recorded_routes(inputs.service)
-        await self._move(operation, inputs, before)
+        before = self._stack.recorded_routes(inputs.service)
+        await self._mover.bring(operation, inputs)
         if before is not None:
             await self._stop_strays(operation)
-        return Created(inputs.service, TrafficSwitchOutputs(live_revision=inputs.revision))
+        return Created(inputs.service, _reached(inputs))
 
     async def update(
         self,
@@ -91,70 +104,71 @@ class TrafficSwitchHandler(ResourceHandler[TrafficSwitchInputs, TrafficSwitchOut
         old: TrafficSwitchInputs | None,
         new: TrafficSwitchInputs,
     ) -> TrafficSwitchOutputs:
-        before = self._recorded_routes(new.service)
-        await self._move(operation, new, before)
+        before = self._stack.recorded_routes(new.service)
+        await self._mover.bring(operation, new)
         if before is None or before.live_revision != outputs.live_revision:
             # The data plane was not where the engine had left it: an `up` was interrupted, and
             # what it had created may be known to nobody.
             await self._stop_strays(operation)
-        return TrafficSwitchOutputs(live_revision=new.revision)
+        return _reached(new)
 
     async def read(
         self, resource_id: str, inputs: TrafficSwitchInputs | None
     ) -> TrafficSwitchOutputs | None:
-        recorded = self._recorded_routes(resource_id)
+        recorded = self._stack.recorded_routes(resource_id)
         if recorded is None or recorded.live_revision is None:
             return None
-        if await self._stack.gateway.is_serving() and await self._observed(resource_id) is None:
-            return TrafficSwitchOutputs(live_revision="unknown: the route file was edited by hand")
-        return TrafficSwitchOutputs(live_revision=recorded.live_revision)
+        found = await damage(self._stack)
+        live = recorded.live_revision
+        if found and await self._stack.gateway.is_serving():
+            live = f"unknown: {'; '.join(found)}"
+        return TrafficSwitchOutputs(
+            live_revision=live,
+            weights=dict(recorded.weights),
+            condition="; ".join(found) or IN_FORCE,
+        )
 
     async def delete(
         self, operation: Operation, resource_id: str, outputs: TrafficSwitchOutputs
     ) -> None:
-        if await self._stack.gateway.is_serving():
-            try:
+        try:
+            await self._stack.switches.remove(resource_id, operation.status)
+            if await self._stack.gateway.is_serving():
                 await self._stack.router().withdraw(resource_id)
-            except RouterError as error:
-                raise ProviderError(str(error)) from error
-        else:
-            self._stack.gateway.discovery.remove_service(resource_id)
+            else:
+                self._stack.gateway.discovery.remove_service(resource_id)
+        except (RouterError, SupervisionError, SwitchRunError) as error:
+            raise ProviderError(str(error)) from error
         self._stack.forget_switch(resource_id)
 
-    # -- steps --------------------------------------------------------------------------------
+    # -- questions ----------------------------------------------------------------------------
 
-    async def _move(
-        self,
-        operation: Operation,
-        inputs: TrafficSwitchInputs,
-        before: ServiceRoutes | None,
-    ) -> None:
-        if self._stack.gates.passing(inputs.revision) is None:
-            raise ProviderError(
-                f"{inputs.revision} takes no traffic: its gate has not passed here. "
-                "Run `pulumi up` with the gate in the role 'required'"
-            )
+    def _would_step(self, inputs: TrafficSwitchInputs) -> bool:
+        """Whether an update would begin a canary."""
+        switches = self._stack.switches
+        live = _live(self._stack.recorded_routes(inputs.service))
+        return (
+            bool(inputs.strategy.steps)
+            and live not in {None, inputs.revision}
+            and switches.unfinished(inputs.service) is None
+            and not switches.folder(inputs.service).has_served(inputs.revision)
+        )
+
+    async def _users_rate(self, service: str) -> float:
+        """Users' requests per second now; 0 when the router cannot be asked."""
         try:
-            router = self._stack.router()
-            deadline = time.monotonic() + HEALTHY_WITHIN_SECONDS
-            while not await router.is_healthy(inputs.revision):
-                if time.monotonic() > deadline:
-                    raise ProviderError(
-                        f"{inputs.revision} takes no traffic: the gateway's health checks have "
-                        f"not found it healthy for {HEALTHY_WITHIN_SECONDS:g} s"
-                    )
-                operation.status(f"waiting until {inputs.revision} is healthy at the gateway")
-                await operation.sleep(POLL_SECONDS)
-            await router.apply(inputs.routes())
-            operation.info(f"all traffic of {inputs.service} goes to {inputs.revision}")
-            for left in _retired(before, inputs):
-                open_requests = await drain(
-                    router, left, inputs.drain_seconds, operation.sleep, operation.status
-                )
-                if open_requests:
-                    operation.warn(f"{left} still answers {open_requests} requests")
-        except RouterError as error:
-            raise ProviderError(str(error)) from error
+            before = await self._users_requests(service)
+            await asyncio.sleep(RATE_SECONDS)
+            after = await self._users_requests(service)
+        except RouterError:
+            return 0.0
+        return max(0, after - before) / RATE_SECONDS
+
+    async def _users_requests(self, service: str) -> int:
+        routes = self._stack.recorded_routes(service)
+        taking = [each for each, weight in routes.weights.items() if weight] if routes else []
+        router = self._stack.router()
+        return sum([(await router.user_counters(each)).requests for each in taking])
 
     async def _observed(self, service: str) -> ServiceRoutes | None:
         try:
@@ -162,9 +176,10 @@ class TrafficSwitchHandler(ResourceHandler[TrafficSwitchInputs, TrafficSwitchOut
         except RouterError:
             return None
 
-    def _recorded_routes(self, service: str) -> ServiceRoutes | None:
-        services = self._stack.gateway.discovery.services()
-        return next((each for each in services if each.service == service), None)
+    async def _drift(self, declared: TrafficSwitchInputs) -> list[str]:
+        """What differs although nobody declared it."""
+        recorded = self._stack.recorded_routes(declared.service)
+        return [*await damage(self._stack), *differences(recorded, declared.routes())]
 
     async def _stop_strays(self, operation: Operation) -> None:
         try:
@@ -174,12 +189,11 @@ class TrafficSwitchHandler(ResourceHandler[TrafficSwitchInputs, TrafficSwitchOut
             raise ProviderError(str(error)) from error
 
 
-def _retired(before: ServiceRoutes | None, inputs: TrafficSwitchInputs) -> list[str]:
-    """Revisions that took traffic before and take none now."""
-    if before is None:
-        return []
-    return sorted(
-        revision
-        for revision, weight in before.weights.items()
-        if weight > 0 and revision != inputs.revision
+def _reached(inputs: TrafficSwitchInputs) -> TrafficSwitchOutputs:
+    return TrafficSwitchOutputs(
+        live_revision=inputs.revision, weights=dict(inputs.routes().weights)
     )
+
+
+def _live(routes: ServiceRoutes | None) -> str | None:
+    return routes.live_revision if routes is not None else None

@@ -1,0 +1,256 @@
+"""Carries a switch out stage by stage, on any router: moves, watches, goes on or goes back."""
+
+from collections.abc import Sequence
+
+from tidegate.traffic.conductor_parts import (
+    Judges,
+    Position,
+    Records,
+    Snapshot,
+    Surroundings,
+)
+from tidegate.traffic.drain import drain
+from tidegate.traffic.outcome import Judge, StageOutcome
+from tidegate.traffic.plan import Stage
+from tidegate.traffic.router import Router, RouterError, RoutesChangedError
+from tidegate.traffic.routes import ServiceRoutes
+from tidegate.traffic.steady_router import POLL_SECONDS, SteadyRouter, StoppedError
+from tidegate.traffic.switch_documents import (
+    Decision,
+    DrainRecord,
+    Ending,
+    SwitchOutcome,
+    SwitchRequest,
+)
+from tidegate.traffic.switch_report import SwitchReport
+from tidegate.traffic.switch_words import judgement_in_words, stage_in_words, weights_in_words
+from tidegate.traffic.user_watch import HISTORY_SECONDS, History
+
+LOOK_SECONDS = 1.0
+UNHEALTHY_SECONDS = 5.0
+"""So long the candidate may fail its health checks: a killed server is back by then."""
+RETURN_PATIENCE_SECONDS = 10.0
+"""So long going back waits for the former revision to be healthy."""
+
+
+class _TurnBackError(Exception):
+    """The switch does not go on: shown by what users met, or for want of it."""
+
+    def __init__(self, reason: str, was_shown: bool = False) -> None:
+        super().__init__(reason)
+        self.reason = reason
+        self.was_shown = was_shown
+
+
+async def conduct(
+    request: SwitchRequest,
+    router: Router,
+    judges: Judges,
+    records: Records,
+    surroundings: Surroundings,
+    position: Position,
+) -> SwitchOutcome:
+    """Carry a run out from `position` to its end.
+
+    Raises RouterError when the router is silent while the traffic has to go back; a conductor
+    that is started again then goes on going back.
+    """
+    return await _Conductor(request, router, judges, records, surroundings, position).run()
+
+
+class _Conductor:
+    def __init__(
+        self,
+        request: SwitchRequest,
+        router: Router,
+        judges: Judges,
+        records: Records,
+        surroundings: Surroundings,
+        position: Position,
+    ) -> None:
+        self._request = request
+        self._judges = judges
+        self._records = records
+        self._around = surroundings
+        self._position = position
+        self._report = SwitchReport(request, records, surroundings.clock, position)
+        self._router = SteadyRouter(
+            router,
+            request.service,
+            _possibly_in_force(request, position),
+            surroundings,
+            lambda message: self._report.show("running", message),
+        )
+        self._history = History()
+        self._unhealthy_since: float | None = None
+
+    async def run(self) -> SwitchOutcome:
+        request, decision = self._request, self._position.decision
+        try:
+            if decision is None:
+                decision = await self._go_forward()
+            if decision is not None:
+                await self._go_back(decision)
+        except RoutesChangedError:
+            reason = (
+                f"somebody else moved the traffic of {request.service} meanwhile; "
+                "this switch has touched nothing since"
+            )
+            return self._report.outcome(self._decision(Ending.SUPERSEDED, reason), None)
+        if decision is not None:
+            drained = await self._drain(request.to_revision)
+            return self._report.outcome(decision, drained)
+        drained = await self._drain(request.from_revision)
+        reason = f"all traffic of {request.service} goes to {request.to_revision}"
+        return self._report.outcome(self._decision(Ending.ADVANCED, reason), drained)
+
+    # -- forward ------------------------------------------------------------------------------
+
+    async def _go_forward(self) -> Decision | None:
+        """Through the stages; what was decided when the switch has to go back."""
+        try:
+            for number in range(self._position.stage, len(self._request.stages)):
+                self._report.begin(number)
+                await self._carry_out(self._request.stages[number])
+            return None
+        except StoppedError:
+            ending = self._around.stop() or Ending.CANCELLED
+            lost = ending is Ending.LEASE_LOST
+            words = "nobody renewed the lease" if lost else "it was cancelled"
+            decision = self._decision(ending, words)
+        except _TurnBackError as error:
+            decision = self._decision(Ending.TURNED_BACK, error.reason, error.was_shown)
+        except RoutesChangedError:
+            raise
+        except RouterError as error:
+            decision = self._decision(Ending.TURNED_BACK, f"the router was silent: {error}")
+        self._records.keep_decision(decision)
+        return decision
+
+    async def _carry_out(self, stage: Stage) -> None:
+        words = weights_in_words(stage.routes.weights)
+        before = await self._reference(stage) if stage.kind == "bake" else ()
+        self._report.show("running", f"moving: {words}")
+        await self._router.move(stage.routes)
+        self._report.restart_clock()
+        self._report.note("stage", words)
+        if stage.kind == "bake":
+            await self._watch(stage, self._judges.after(stage, before))
+        elif stage.kind == "shift":
+            await self._watch(stage, self._judges.beside(stage))
+
+    async def _watch(self, stage: Stage, judge: Judge) -> None:
+        """Look once a second until the stage has shown that the next one may begin."""
+        report, request = self._report, self._request
+        while True:
+            await self._router.hold(stage.routes)
+            await self._check_health()
+            candidate = await self._router.user_counters(request.to_revision)
+            reference = await self._router.user_counters(request.from_revision)
+            report.tally.add(candidate)
+            if stage.kind == "shift":
+                self._history.add(Snapshot(self._around.clock(), reference))
+            judge.add(report.seconds_in, candidate, reference)
+            judgement = judge.judge()
+            report.judged(judgement)
+            if judgement.outcome is StageOutcome.ADVANCE:
+                report.note("judged", judgement.reason)
+                return
+            if judgement.outcome is StageOutcome.TURN_BACK:
+                raise _TurnBackError(judgement.reason, judgement.was_shown)
+            self._show_stage()
+            await self._router.pause(LOOK_SECONDS)
+
+    async def _reference(self, stage: Stage) -> Sequence[Snapshot]:
+        """What users met before the move: kept, from the steps before, or recorded now."""
+        revision, report = self._request.from_revision, self._report
+        kept = self._records.reference() or self._history.snapshots()
+        wanted = min(HISTORY_SECONDS, stage.minimum_seconds)
+        while not kept and report.seconds_in < wanted:
+            counters = await self._router.user_counters(revision)
+            self._history.add(Snapshot(self._around.clock(), counters))
+            left = wanted - report.seconds_in
+            words = f"recording what users of {revision} meet before the move: {left:.0f} s left"
+            report.show("running", words)
+            await self._router.pause(LOOK_SECONDS)
+        kept = kept or self._history.snapshots()
+        self._records.keep_reference(kept)
+        return kept
+
+    async def _check_health(self) -> None:
+        candidate, now = self._request.to_revision, self._around.clock()
+        if await self._router.is_healthy(candidate):
+            self._unhealthy_since = None
+            return
+        if self._unhealthy_since is None:
+            self._unhealthy_since = now
+        if now - self._unhealthy_since >= UNHEALTHY_SECONDS:
+            raise _TurnBackError(
+                f"{candidate} has failed the gateway's health checks for {UNHEALTHY_SECONDS:g} s"
+            )
+
+    def _show_stage(self) -> None:
+        words = stage_in_words(self._report.stage_progress(), self._request.to_revision)
+        judgement = self._report.judgement
+        if judgement is not None:
+            words = f"{words}; {judgement_in_words(judgement)}"
+        self._report.show("running", words)
+
+    # -- back, and the end --------------------------------------------------------------------
+
+    async def _go_back(self, decision: Decision) -> None:
+        before = self._request.routes_before
+        self._router.go_back()
+        words = f"turning back to {weights_in_words(before.weights)}: {decision.reason}"
+        self._report.note("turningBack", words, wasShown=decision.was_shown)
+        self._report.show("turningBack", words)
+        deadline = self._around.clock() + RETURN_PATIENCE_SECONDS
+        while not await self._router.is_healthy(self._request.from_revision):
+            if self._around.clock() >= deadline:
+                break
+            await self._router.pause(POLL_SECONDS)
+        await self._router.move(before)
+
+    async def _drain(self, revision: str) -> DrainRecord | None:
+        """Wait for what the revision had begun; None when it goes on taking requests, or when the
+        router could not be asked."""
+        routes = self._router.in_force
+        if routes.affinity is not None and routes.references(revision):
+            return None  # its sessions stay with it
+        try:
+            drained = await drain(
+                self._router.plain,
+                revision,
+                self._request.drain_seconds,
+                self._around.sleep,
+                lambda message: self._report.show("draining", message),
+                self._around.clock,
+            )
+        except RouterError as error:
+            self._report.note("drained", f"the drain of {revision} was not seen: {error}")
+            return None
+        self._report.note("drained", drained.in_words, openRequests=dict(drained.open_requests))
+        return DrainRecord(
+            revision=revision,
+            seconds=round(drained.seconds, 3),
+            open_requests=drained.open_requests,
+        )
+
+    def _decision(self, ending: Ending, reason: str, was_shown: bool = False) -> Decision:
+        return Decision(
+            ending=ending,
+            reason=reason,
+            was_shown=was_shown,
+            stage=self._report.number + 1,
+            judgement=self._report.judgement,
+        )
+
+
+def _possibly_in_force(request: SwitchRequest, position: Position) -> Sequence[ServiceRoutes]:
+    """What this run, or the killed process that it goes on for, may have set last."""
+    before, stages = request.routes_before, request.stages
+    if not position.resumed:
+        return (before,)
+    previous = stages[position.stage - 1].routes if position.stage else before
+    found = (stages[position.stage].routes, previous)
+    return (*found, before) if position.decision is not None else found

@@ -1,0 +1,65 @@
+"""What a conductor works with: judges, records, and how it waits and is told to stop."""
+
+from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import dataclass
+from typing import Protocol
+
+from tidegate.traffic.outcome import Judge
+from tidegate.traffic.plan import Stage
+from tidegate.traffic.router import UserCounters
+from tidegate.traffic.switch_documents import Decision, Ending, SwitchProgress
+
+
+@dataclass(frozen=True)
+class Snapshot:
+    """What users of one revision had met at a moment, in seconds of the conductor's clock."""
+
+    seconds: float
+    counters: UserCounters
+
+
+class Judges(Protocol):
+    """Makes the judge of each stage."""
+
+    def beside(self, stage: Stage) -> Judge:
+        """For a stage in which both revisions serve."""
+
+    def after(self, stage: Stage, before: Sequence[Snapshot]) -> Judge:
+        """For a stage that follows the move; `before` is the former revision until then."""
+
+
+class Records(Protocol):
+    """Where a conductor writes what it does. Decisions and references outlive its process."""
+
+    def note(self, event: str, message: str, **details: object) -> None:
+        """Append to the journal."""
+
+    def show(self, progress: SwitchProgress) -> None:
+        """Replace what is shown of the run."""
+
+    def keep_decision(self, decision: Decision) -> None: ...
+
+    def keep_reference(self, before: Sequence[Snapshot]) -> None: ...
+
+    def reference(self) -> Sequence[Snapshot]:
+        """What `keep_reference` was last given; empty when nothing was kept."""
+
+
+@dataclass(frozen=True)
+class Surroundings:
+    """Time, and whether the switch is still wanted: `stop` says CANCELLED, LEASE_LOST or None."""
+
+    stop: Callable[[], Ending | None]
+    sleep: Callable[[float], Awaitable[None]]
+    clock: Callable[[], float]
+
+
+@dataclass(frozen=True)
+class Position:
+    """Where a run begins or goes on: a stage (from 0), what was decided, what was counted."""
+
+    stage: int = 0
+    resumed: bool = False
+    decision: Decision | None = None
+    candidate_requests: int = 0
+    candidate_errors: int = 0

@@ -54,6 +54,7 @@ def local_platform(
 def service_outputs(
     declaration: ServiceDeclaration, platform: Platform
 ) -> dict[str, pulumi.Input[str]]:
+    settings = declaration.settings
     service = InferenceService(
         declaration.name,
         InferenceServiceArgs(
@@ -62,9 +63,13 @@ def service_outputs(
             live=declaration.live,
             standby=declaration.standby,
             profile=declaration.profile,
-            request_timeout_seconds=declaration.settings.request_timeout_seconds,
-            drain_seconds=declaration.settings.drain_seconds,
-            retry=declaration.settings.retry,
+            switch=settings.switch,
+            affinity=settings.affinity,
+            retries=settings.retries,
+            request_timeout_seconds=settings.request_timeout_seconds,
+            max_stream_seconds=settings.max_stream_seconds,
+            drain_seconds=settings.drain_seconds,
+            retry=settings.retry,
         ),
     )
     return {

@@ -17,6 +17,7 @@ from tidegate.gate.profile import Profile, load_profile, override_profile
 from tidegate.spec.errors import SpecError
 from tidegate.spec.release import load_release
 from tidegate.spec.revision import Probes, Revision
+from tidegate.traffic.plan import check_plan
 
 P = ParamSpec("P")
 T = TypeVar("T")
@@ -89,6 +90,9 @@ def _declare(
                 "Instead: write another release, or remove the key.",
             )
     profile = findings.attempt((name, "gate"), _profile, root, service.gate)
+    findings.attempt(
+        (name,), check_plan, service.switch, service.drain_seconds, service.max_stream_seconds
+    )
     if live is None or profile is None:
         return None
     return ServiceDeclaration(

@@ -10,6 +10,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_valida
 from pydantic.alias_generators import to_camel
 
 from tidegate.spec.revision import Probes
+from tidegate.spec.traffic import Affinity, SwitchStrategy
 
 NAMESPACE = "tidegate"
 
@@ -73,7 +74,11 @@ class ServiceSettings(SettingsModel):
     retry: str | None = Field(default=None, min_length=3)
     gate: GateSettings = GateSettings()
     probes: Probes = Probes()
+    switch: SwitchStrategy = SwitchStrategy()
+    affinity: Affinity | None = None
+    retries: int = Field(default=0, ge=0, le=5)
     request_timeout_seconds: float = Field(default=30, gt=0)
+    max_stream_seconds: float | None = Field(default=None, gt=0)
     drain_seconds: float = Field(default=30, ge=0)
 
 

@@ -10,6 +10,9 @@ from typing import Any, Literal
 import pulumi
 from pydantic.alias_generators import to_camel, to_snake
 
+from tidegate.spec.signature import SpecModel
+from tidegate.spec.traffic import Affinity, SwitchStrategy
+
 
 class _Resource(pulumi.CustomResource):
     """A resource whose properties are snake_case here and camelCase on the wire."""
@@ -30,6 +33,11 @@ class _Resource(pulumi.CustomResource):
 
     def translate_output_property(self, prop: str) -> str:
         return to_snake(prop)
+
+
+def _plain(model: SpecModel) -> dict[str, Any]:
+    """The model as the engine stores it."""
+    return model.model_dump(mode="json", by_alias=True, exclude_none=True)
 
 
 class TidegateProvider(pulumi.ProviderResource):
@@ -161,6 +169,8 @@ class TrafficSwitch(_Resource):
     """Owns the routes of one service."""
 
     live_revision: pulumi.Output[str]
+    weights: pulumi.Output[Mapping[str, int]]
+    condition: pulumi.Output[str]
 
     def __init__(
         self,
@@ -170,8 +180,13 @@ class TrafficSwitch(_Resource):
         models: Sequence[str],
         revision: str,
         standby: str | None,
+        strategy: SwitchStrategy,
+        affinity: Affinity | None,
+        retries: int,
+        max_stream_seconds: float | None,
         request_timeout_seconds: float,
         drain_seconds: float,
+        retry: str | None,
         opts: pulumi.ResourceOptions | None = None,
     ) -> None:
         inputs = {
@@ -179,10 +194,16 @@ class TrafficSwitch(_Resource):
             "models": list(models),
             "revision": revision,
             "standby": standby,
+            "strategy": _plain(strategy),
+            "affinity": _plain(affinity) if affinity is not None else None,
+            "retries": retries,
+            "max_stream_seconds": max_stream_seconds,
             "request_timeout_seconds": request_timeout_seconds,
             "drain_seconds": drain_seconds,
+            "retry": retry,
         }
-        super().__init__("TrafficSwitch", name, inputs, ["live_revision"], opts)
+        outputs = ["live_revision", "weights", "condition"]
+        super().__init__("TrafficSwitch", name, inputs, outputs, opts)
 
 
 class TrafficHold(_Resource):

@@ -12,6 +12,8 @@ from tidegate.resources import LoadTestGate, TrafficHold, TrafficSwitch
 from tidegate.serving.platform import Platform, Slot
 from tidegate.spec.errors import SpecError
 from tidegate.spec.revision import Revision
+from tidegate.spec.traffic import Affinity, SwitchStrategy
+from tidegate.traffic.plan import check_plan
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -19,11 +21,15 @@ class InferenceServiceArgs:
     """Arguments of an `InferenceService`.
 
     `live` takes the traffic once its gate has passed; `standby` stays warm, and swapping the two
-    is the rollback. `profile` is the load test, the service's own limits applied. `drain_seconds`
-    bounds how long requests in flight may take to end. `retry` is the reason why a release that
-    failed its gate may be judged again.
+    is the rollback. `profile` is the load test, the service's own limits applied. `switch` says how
+    traffic moves to a revision that has not served users here before, `affinity` keeps sessions on
+    a revision. `retries` is how often the gateway repeats a user's request that never reached a
+    server. `drain_seconds` bounds how long requests in flight may take to end, and so how long
+    streams may last (`max_stream_seconds`). `retry` is the reason why a release that failed its
+    gate, or was turned back, may be tried again.
 
-    Raises SpecError when both are the same revision or belong to another service.
+    Raises SpecError when both are the same revision or belong to another service, and for a
+    switch that cannot work.
     """
 
     platform: Platform
@@ -31,11 +37,16 @@ class InferenceServiceArgs:
     live: Revision
     standby: Revision | None = None
     profile: Profile
+    switch: SwitchStrategy = SwitchStrategy()
+    affinity: Affinity | None = None
+    retries: int = 0
     request_timeout_seconds: float = 30
+    max_stream_seconds: float | None = None
     drain_seconds: float = 30
     retry: str | None = None
 
     def __post_init__(self) -> None:
+        check_plan(self.switch, self.drain_seconds, self.max_stream_seconds)
         if self.standby is None:
             return
         if self.standby.service != self.live.service:
@@ -86,8 +97,13 @@ class InferenceService(pulumi.ComponentResource):
             models=[model.name for model in args.live.release.models],
             revision=args.live.id,
             standby=args.standby.id if args.standby is not None else None,
+            strategy=args.switch,
+            affinity=args.affinity,
+            retries=args.retries,
+            max_stream_seconds=args.max_stream_seconds,
             request_timeout_seconds=args.request_timeout_seconds,
             drain_seconds=args.drain_seconds,
+            retry=args.retry,
             opts=self._child(edges),
         )
         self.live_revision = switch.live_revision

@@ -31,7 +31,9 @@ class UserCounters:
     Requests that name their revision (a gate's, a probe's) are left out. `errors` are answers
     that are no success: HTTP from 400, gRPC other than OK, connections that broke. `latency` holds
     the successful unary requests from their first byte in to their last byte out, in ascending
-    order; streams are left out of it.
+    order; streams are left out of it. A request that its caller gave up is no error, and counts in
+    `latency` with the time until then: a server that keeps callers waiting must not look fast.
+    `latency` may be a second behind the other numbers.
     """
 
     requests: int

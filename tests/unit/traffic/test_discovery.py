@@ -2,13 +2,16 @@ import json
 import threading
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 from filelock import FileLock
 
+from tidegate.spec.traffic import Affinity
 from tidegate.traffic.envoy.clusters import UpstreamServer
 from tidegate.traffic.envoy.discovery import DiscoveryFiles
+from tidegate.traffic.router import RoutesChangedError
 from tidegate.traffic.routes import ServiceRoutes
 
 pytestmark = pytest.mark.unit
@@ -115,6 +118,49 @@ def test_a_writer_waits_until_another_has_ended(files: DiscoveryFiles) -> None:
         waiting.result(timeout=20)
 
     assert files.services() == [ROUTES]
+
+
+def test_every_field_of_routes_comes_back(files: DiscoveryFiles) -> None:
+    whole = ServiceRoutes(
+        "digits", ("digits",), {"digits-1-a": 100}, 30, 20.5, 2, Affinity(cookie="session")
+    )
+    files.put_service(whole)
+
+    assert files.services() == [whole]
+    assert files.routes_of("digits") == whole
+    assert files.routes_of("letters") is None
+
+
+def test_routes_replace_only_what_they_were_made_for(files: DiscoveryFiles) -> None:
+    moved = replace(ROUTES, weights={"digits-1-a": 0, "digits-2-b": 100})
+    files.put_service(ROUTES)
+
+    assert files.put_service(moved, replacing=ROUTES) == ROUTES
+
+    with pytest.raises(RoutesChangedError, match="digits-1-a 100%, digits-2-b 0%, found digits-1"):
+        files.put_service(ROUTES, replacing=ROUTES)
+    with pytest.raises(RoutesChangedError):
+        files.remove_service("digits", replacing=ROUTES)
+    assert files.services() == [moved]
+    assert files.routes_are_as_recorded()
+
+
+def test_of_two_who_replace_the_same_routes_one_wins(files: DiscoveryFiles) -> None:
+    files.put_service(ROUTES)
+    ways = [replace(ROUTES, weights={"digits-1-a": 100 - n, "digits-2-b": n}) for n in range(1, 9)]
+
+    def try_way(way: ServiceRoutes) -> bool:
+        try:
+            DiscoveryFiles(files.routes_file.parent).put_service(way, replacing=ROUTES)
+        except RoutesChangedError:
+            return False
+        return True
+
+    with ThreadPoolExecutor(len(ways)) as pool:
+        won = list(pool.map(try_way, ways))
+
+    assert won.count(True) == 1
+    assert files.services() == [ways[won.index(True)]]
 
 
 def test_two_writers_lose_nothing_and_readers_see_whole_files(files: DiscoveryFiles) -> None:

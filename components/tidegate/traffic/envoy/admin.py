@@ -10,6 +10,7 @@ from tidegate import loopback
 from tidegate.loopback import Answer, NoAnswerError
 from tidegate.traffic.envoy.bootstrap import ROUTE_CONFIGURATION, STAT_PREFIX
 from tidegate.traffic.envoy.clusters import cluster_names
+from tidegate.traffic.envoy.user_statistics import statistics_pattern
 from tidegate.traffic.router import RouterError
 
 TIMEOUT_SECONDS = 5.0
@@ -84,6 +85,16 @@ class EnvoyAdmin:
         names = "|".join(cluster_names(revision))
         counters = await self.counters(rf"^cluster\.({names})\.upstream_rq_completed$")
         return sum(counters.values())
+
+    async def user_statistics(self, revision: str) -> list[dict[str, Any]]:
+        """What the gateway counted of the revision's requests, as `/stats` answers it."""
+        response = await self._get(
+            "/stats",
+            filter=statistics_pattern(revision),
+            format="json",
+            histogram_buckets="detailed",
+        )
+        return list(json.loads(response.text).get("stats", []))
 
     async def drain_listeners(self) -> None:
         """Stop taking connections; those that exist are asked to end."""

@@ -3,6 +3,8 @@
 from pathlib import Path
 from typing import Any
 
+from tidegate.traffic.envoy.user_statistics import statistics_loggers
+
 ROUTE_CONFIGURATION = "services"
 STAT_PREFIX = "gateway"
 LOOPBACK = "127.0.0.1"
@@ -37,6 +39,8 @@ def bootstrap(port: int, admin_port: int, clusters_file: Path, routes_file: Path
     """
     return {
         "node": {"id": "tidegate", "cluster": "tidegate"},
+        # Histograms are summed up when they are flushed; a switch is judged every second.
+        "stats_flush_interval": "1s",
         "admin": {"address": _address(LOOPBACK, admin_port)},
         "dynamic_resources": {
             "cds_config": {
@@ -96,7 +100,7 @@ def _listener(port: int, routes_file: Path) -> dict[str, Any]:
                 },
             },
         ],
-        "access_log": [_failed_requests_log()],
+        "access_log": [_failed_requests_log(), *statistics_loggers()],
     }
     return {
         "name": "gateway",

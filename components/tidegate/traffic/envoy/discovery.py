@@ -5,17 +5,19 @@ Each record has one owner (a slot its clusters, a switch its routes); the files 
 
 import hashlib
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import asdict
+from dataclasses import asdict, fields
 from pathlib import Path
 from typing import Any
 
 from filelock import FileLock
 
 from tidegate.files import read_json, write_json
+from tidegate.spec.traffic import Affinity
 from tidegate.traffic.envoy.clusters import UpstreamServer, clusters
 from tidegate.traffic.envoy.route_configuration import route_configuration
+from tidegate.traffic.router import RoutesChangedError
 from tidegate.traffic.routes import ServiceRoutes
 
 LOCK_TIMEOUT_SECONDS = 30
@@ -35,10 +37,12 @@ class DiscoveryFiles:
         return [UpstreamServer(**data) for data in self._records("clusters")]
 
     def services(self) -> list[ServiceRoutes]:
-        return [
-            ServiceRoutes(**{**data, "models": tuple(data["models"])})
-            for data in self._records("routes")
-        ]
+        return [_routes(data) for data in self._records("routes")]
+
+    def routes_of(self, service: str) -> ServiceRoutes | None:
+        """The service's routes as recorded, None when there are none."""
+        data = read_json(self._record("routes", service))
+        return None if data is None else _routes(data)
 
     def put_server(self, server: UpstreamServer) -> None:
         with self._changing():
@@ -48,13 +52,22 @@ class DiscoveryFiles:
         with self._changing():
             self._record("clusters", revision).unlink(missing_ok=True)
 
-    def put_service(self, routes: ServiceRoutes) -> None:
-        with self._changing():
-            data = {**asdict(routes), "weights": dict(routes.weights)}
-            write_json(self._record("routes", routes.service), data)
+    def put_service(
+        self, routes: ServiceRoutes, replacing: ServiceRoutes | None = None
+    ) -> ServiceRoutes | None:
+        """Record the routes and return what was recorded before.
 
-    def remove_service(self, service: str) -> None:
+        With `replacing`, only when that is what is recorded; raises RoutesChangedError otherwise.
+        """
         with self._changing():
+            before = self._expect(routes.service, replacing)
+            write_json(self._record("routes", routes.service), _record(routes))
+        return before
+
+    def remove_service(self, service: str, replacing: ServiceRoutes | None = None) -> None:
+        """As `put_service`, with no routes afterwards."""
+        with self._changing():
+            self._expect(service, replacing)
             self._record("routes", service).unlink(missing_ok=True)
 
     # -- files --------------------------------------------------------------------------------
@@ -73,6 +86,16 @@ class DiscoveryFiles:
 
     def routes_are_as_recorded(self) -> bool:
         return _read(self.routes_file) == self._routes_response()
+
+    def _expect(self, service: str, replacing: ServiceRoutes | None) -> ServiceRoutes | None:
+        """The recorded routes. To be called under the lock."""
+        found = self.routes_of(service)
+        if replacing is not None and found != replacing:
+            raise RoutesChangedError(
+                f"the routes of {service} were changed meanwhile: expected "
+                f"{_in_words(replacing)}, found {_in_words(found)}"
+            )
+        return found
 
     @contextmanager
     def _changing(self) -> Iterator[None]:
@@ -100,6 +123,33 @@ class DiscoveryFiles:
             data = read_json(path)
             if data is not None:
                 yield data
+
+
+def _record(routes: ServiceRoutes) -> dict[str, Any]:
+    """JSON data of the routes; `_routes` is its inverse."""
+    affinity = routes.affinity
+    return {
+        **{each.name: getattr(routes, each.name) for each in fields(routes)},
+        "weights": dict(routes.weights),
+        "affinity": None if affinity is None else affinity.model_dump(mode="json"),
+    }
+
+
+def _routes(data: Mapping[str, Any]) -> ServiceRoutes:
+    affinity = data.get("affinity")
+    return ServiceRoutes(
+        **{
+            **data,
+            "models": tuple(data["models"]),
+            "affinity": None if affinity is None else Affinity.model_validate(affinity),
+        }
+    )
+
+
+def _in_words(routes: ServiceRoutes | None) -> str:
+    if routes is None:
+        return "none"
+    return ", ".join(f"{name} {weight}%" for name, weight in sorted(routes.weights.items()))
 
 
 def _response(resources: list[dict[str, Any]]) -> dict[str, Any]:

@@ -7,9 +7,11 @@ from typing import Any
 from tidegate.traffic.envoy.bootstrap import ROUTE_CONFIGURATION
 from tidegate.traffic.envoy.clusters import grpc_cluster_name, http_cluster_name
 from tidegate.traffic.envoy.durations import duration
+from tidegate.traffic.envoy.user_statistics import UNARY_ROUTE
 from tidegate.traffic.routes import REVISION_HEADER, SERVICE_HEADER, ServiceRoutes
 
 HEALTH_PATH = "/healthz"
+HEALTH_ROUTE = "health"
 GRPC_PATHS = "/inference.GRPCInferenceService/"
 
 
@@ -40,6 +42,7 @@ def _health_routes(service: ServiceRoutes, alone: bool) -> list[dict[str, Any]]:
     live = http_cluster_name(service.live_revision)
     return [
         {
+            "name": HEALTH_ROUTE,
             "match": {"path": path},
             "route": {
                 "cluster": live,
@@ -55,6 +58,7 @@ def _health_routes(service: ServiceRoutes, alone: bool) -> list[dict[str, Any]]:
 def _http_routes(service: ServiceRoutes) -> list[dict[str, Any]]:
     return [
         {
+            "name": UNARY_ROUTE,
             "match": {"path_separated_prefix": f"/v2/models/{model}"},
             "route": _weighted(
                 service, http_cluster_name, timeout=duration(service.request_timeout_seconds)
@@ -76,7 +80,7 @@ def _grpc_routes(service: ServiceRoutes, alone: bool) -> list[dict[str, Any]]:
     # Streams end when they end; the 15 s default would cut them.
     route = _weighted(service, grpc_cluster_name, timeout="0s")
     return [
-        {"match": match, "route": route}
+        {"name": UNARY_ROUTE, "match": match, "route": route}
         for match in ([by_header, without_header] if alone else [by_header])
     ]
 

@@ -1,13 +1,15 @@
 """A router on Envoy's watched files."""
 
 import asyncio
+import contextlib
 import time
 from collections.abc import Mapping
 
 from tidegate.traffic.envoy.admin import EnvoyAdmin
 from tidegate.traffic.envoy.clusters import cluster_names
 from tidegate.traffic.envoy.discovery import DiscoveryFiles
-from tidegate.traffic.router import RouterError
+from tidegate.traffic.envoy.user_statistics import user_counters
+from tidegate.traffic.router import RouterError, RoutesChangedError, UserCounters
 from tidegate.traffic.routes import ServiceRoutes
 
 CONFIRMATION_SECONDS = 10.0
@@ -27,21 +29,16 @@ class EnvoyFileRouter:
             return None
         if await self._admin.routes_version() != self._files.routes_version():
             return None
-        return next((each for each in self._files.services() if each.service == service), None)
+        return self._files.routes_of(service)
 
-    async def apply(self, routes: ServiceRoutes) -> None:
-        previous = next(
-            (each for each in self._files.services() if each.service == routes.service), None
-        )
+    async def apply(self, routes: ServiceRoutes, replacing: ServiceRoutes | None = None) -> None:
+        """Replace the routes; what Envoy refuses or does not confirm is taken back."""
         rejected_before = await self._admin.rejected_updates()
-        self._files.put_service(routes)
+        before = self._files.put_service(routes, replacing)
         try:
             await self._confirm(rejected_before)
         except RouterError:
-            if previous is None:
-                self._files.remove_service(routes.service)
-            else:
-                self._files.put_service(previous)
+            self._take_back(routes, before)
             raise
 
     async def withdraw(self, service: str) -> None:
@@ -57,6 +54,17 @@ class EnvoyFileRouter:
 
     async def open_requests(self, revision: str) -> Mapping[str, int]:
         return await self._admin.open_requests(revision)
+
+    async def user_counters(self, revision: str) -> UserCounters:
+        return user_counters(await self._admin.user_statistics(revision), revision)
+
+    def _take_back(self, routes: ServiceRoutes, before: ServiceRoutes | None) -> None:
+        """Restore what was recorded, unless somebody else has recorded routes since."""
+        with contextlib.suppress(RoutesChangedError):
+            if before is None:
+                self._files.remove_service(routes.service, replacing=routes)
+            else:
+                self._files.put_service(before, replacing=routes)
 
     async def _confirm(self, rejected_before: int) -> None:
         """Wait until Envoy serves what is recorded.

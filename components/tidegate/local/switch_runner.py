@@ -88,12 +88,16 @@ async def _conduct(
         reason = wanted.stop_reason()
         return Ending(reason) if reason is not None else None
 
+    def override() -> str | None:
+        found = stack.switches.folder(request.service).override()
+        return found.revision if found is not None else None
+
     return await conduct(
         request,
         stack.router(),
         StageJudges(request.strategy, judged, request.seed),
         records,
-        Surroundings(stop, asyncio.sleep, time.monotonic),
+        Surroundings(stop, override, asyncio.sleep, time.monotonic),
         records.position(),
     )
 

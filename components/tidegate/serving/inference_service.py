@@ -1,7 +1,7 @@
 """A service with the release that takes the traffic and the one that stands by."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal
 
@@ -37,7 +37,7 @@ class InferenceServiceArgs:
     live: Revision
     standby: Revision | None = None
     profile: Profile
-    switch: SwitchStrategy = SwitchStrategy()
+    switch: SwitchStrategy = field(default_factory=SwitchStrategy)
     affinity: Affinity | None = None
     retries: int = 0
     request_timeout_seconds: float = 30

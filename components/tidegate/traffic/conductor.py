@@ -131,6 +131,7 @@ class _Conductor:
         words = weights_in_words(stage.routes.weights)
         before = await self._reference(stage) if stage.kind == "bake" else ()
         self._report.show("running", f"moving: {words}")
+        self._check_override(self._request.to_revision)
         await self._router.move(stage.routes)
         self._report.restart_clock()
         self._report.note("stage", words)
@@ -177,6 +178,11 @@ class _Conductor:
         self._records.keep_reference(kept)
         return kept
 
+    def _check_override(self, towards: str) -> None:
+        """Routes alone do not tell: by hand they may have been set to what they were."""
+        if self._around.override() not in {None, towards}:
+            raise RoutesChangedError(f"{self._around.override()} was given the traffic by hand")
+
     async def _check_health(self) -> None:
         candidate, now = self._request.to_revision, self._around.clock()
         if await self._router.is_healthy(candidate):
@@ -209,6 +215,7 @@ class _Conductor:
             if self._around.clock() >= deadline:
                 break
             await self._router.pause(POLL_SECONDS)
+        self._check_override(self._request.from_revision)
         await self._router.move(before)
 
     async def _drain(self, revision: str) -> DrainRecord | None:

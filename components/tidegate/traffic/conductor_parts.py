@@ -47,9 +47,14 @@ class Records(Protocol):
 
 @dataclass(frozen=True)
 class Surroundings:
-    """Time, and whether the switch is still wanted: `stop` says CANCELLED, LEASE_LOST or None."""
+    """Time, and whether the switch is still wanted.
+
+    `stop` says CANCELLED, LEASE_LOST or None; `override` is the revision to which somebody has
+    sent the traffic by hand.
+    """
 
     stop: Callable[[], Ending | None]
+    override: Callable[[], str | None]
     sleep: Callable[[float], Awaitable[None]]
     clock: Callable[[], float]
 

@@ -86,7 +86,21 @@ async def test_at_the_limit_it_warns_and_lets_go(stack: StackOnStandIns) -> None
 
     (warning,) = (await delete(stack, limit_seconds=0.2)).warnings
 
-    assert warning == f"2 requests to {HELD} were still open after 0.2 s and are cut"
+    assert warning.startswith(f"{HELD} still has 2 requests open after 0.2 s (http 2)")
+    assert "cut" in warning
+
+
+async def test_a_revision_that_goes_has_not_served_when_it_comes_back(
+    stack: StackOnStandIns,
+) -> None:
+    switch = stack.switches.folder("digits")
+    switch.note_served(HELD)
+    switch.note_served(OTHER)
+
+    await delete(stack)
+
+    assert not switch.has_served(HELD)
+    assert switch.has_served(OTHER)
 
 
 async def test_a_revision_never_routed_goes_without_waiting(stack: StackOnStandIns) -> None:

@@ -6,17 +6,15 @@ from tests.unit.provider.stand_ins import Said, StackOnStandIns
 from tidegate.gate.verdict import Outcome
 from tidegate.provider.errors import ProviderError
 from tidegate.provider.handler import Diff
-from tidegate.provider.resources import traffic_switch
-from tidegate.provider.resources.traffic_switch import (
-    TrafficSwitchHandler,
-    TrafficSwitchInputs,
-    TrafficSwitchOutputs,
-)
+from tidegate.provider.resources import traffic_mover
+from tidegate.provider.resources.traffic_inputs import TrafficSwitchInputs, TrafficSwitchOutputs
+from tidegate.provider.resources.traffic_switch import TrafficSwitchHandler
 
 pytestmark = pytest.mark.unit
 
 ONE = "digits-1-aaaaaaaa"
 TWO = "digits-2-bbbbbbbb"
+STACK_FILE = "stacks/Pulumi.test.yaml"
 
 
 def inputs(revision: str, standby: str | None = None) -> TrafficSwitchInputs:
@@ -37,7 +35,7 @@ async def handler(stack: StackOnStandIns) -> TrafficSwitchHandler:
     for revision in (ONE, TWO):
         stack.add_server(revision)
         stack.decide(revision, Outcome.PASS)
-    handler = TrafficSwitchHandler(stack)
+    handler = TrafficSwitchHandler(stack, STACK_FILE)
     await handler.create(Said().operation, inputs(ONE, TWO))
     return handler
 
@@ -60,7 +58,9 @@ async def test_a_create_moves_all_traffic_and_keeps_the_standby_at_zero(
     stack: StackOnStandIns, handler: TrafficSwitchHandler
 ) -> None:
     assert stack.envoy.weights == {ONE: 100, TWO: 0}
-    assert await handler.read("digits", None) == TrafficSwitchOutputs(live_revision=ONE)
+    assert await handler.read("digits", None) == TrafficSwitchOutputs(
+        live_revision=ONE, weights={ONE: 100, TWO: 0}
+    )
     assert await diff(handler, inputs(ONE, TWO)) == Diff()
 
 
@@ -74,7 +74,8 @@ async def test_an_update_moves_the_traffic_and_drains_the_old_revision(
     assert stack.envoy.weights == {ONE: 0, TWO: 100}
     assert said.info == [f"all traffic of digits goes to {TWO}"]
     assert f"draining {ONE}: 4 requests in flight" in said.status
-    assert said.warnings == [f"{ONE} still answers 4 requests"]
+    (warning,) = said.warnings
+    assert f"{ONE} still has 4 requests open" in warning
 
 
 async def test_another_service_is_another_switch(handler: TrafficSwitchHandler) -> None:
@@ -168,7 +169,7 @@ async def test_no_traffic_for_a_failed_revision(
 async def test_no_traffic_for_a_revision_that_the_gateway_finds_unhealthy(
     stack: StackOnStandIns, handler: TrafficSwitchHandler, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(traffic_switch, "HEALTHY_WITHIN_SECONDS", 0.1)
+    monkeypatch.setattr(traffic_mover, "HEALTHY_WITHIN_SECONDS", 0.1)
     stack.envoy.unhealthy = {TWO}
 
     with pytest.raises(ProviderError, match="have not found it healthy"):
@@ -200,7 +201,7 @@ async def test_the_first_routes_of_a_service_are_removed_when_envoy_refuses_them
     stack.envoy.accepts_routes = False
 
     with pytest.raises(ProviderError, match="Envoy refused"):
-        await TrafficSwitchHandler(stack).create(Said().operation, inputs(ONE))
+        await TrafficSwitchHandler(stack, STACK_FILE).create(Said().operation, inputs(ONE))
 
     assert stack.gateway.discovery.services() == []
 

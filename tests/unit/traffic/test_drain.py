@@ -1,7 +1,9 @@
+from collections.abc import Mapping
+
 import pytest
 
 from tidegate.traffic.drain import QUIET_POLLS, drain
-from tidegate.traffic.router import RouterError
+from tidegate.traffic.router import RouterError, UserCounters
 from tidegate.traffic.routes import ServiceRoutes
 
 pytestmark = pytest.mark.unit
@@ -18,10 +20,16 @@ class CountingRouter:
         self.polls += 1
         return self._active.pop(0) if len(self._active) > 1 else self._active[0]
 
+    async def open_requests(self, revision: str) -> Mapping[str, int]:
+        return {"http": self._active[0] - 1, "grpc": 1}
+
+    async def user_counters(self, revision: str) -> UserCounters:
+        raise NotImplementedError
+
     async def observe(self, service: str) -> ServiceRoutes | None:
         raise NotImplementedError
 
-    async def apply(self, routes: ServiceRoutes) -> None:
+    async def apply(self, routes: ServiceRoutes, replacing: ServiceRoutes | None = None) -> None:
         raise NotImplementedError
 
     async def withdraw(self, service: str) -> None:
@@ -39,7 +47,10 @@ async def test_it_ends_when_requests_have_ended() -> None:
     router = CountingRouter(3, 1, 0)
     said: list[str] = []
 
-    assert await drain(router, "digits-1-a", 60, no_sleep, said.append) == 0
+    drained = await drain(router, "digits-1-a", 60, no_sleep, said.append)
+
+    assert drained.left == 0
+    assert drained.in_words.startswith("digits-1-a had answered everything after ")
 
     assert said == [
         "draining digits-1-a: 3 requests in flight",
@@ -55,8 +66,12 @@ async def test_one_zero_between_two_requests_is_not_the_end() -> None:
     assert router.polls == 3 + QUIET_POLLS
 
 
-async def test_at_the_limit_it_says_how_many_are_left() -> None:
-    assert await drain(CountingRouter(5), "digits-1-a", 0, no_sleep, lambda _message: None) == 5
+async def test_at_the_limit_it_says_how_many_are_left_by_protocol() -> None:
+    drained = await drain(CountingRouter(5), "digits-1-a", 0, no_sleep, lambda _message: None)
+
+    assert drained.open_requests == {"http": 4, "grpc": 1}
+    assert "still has 5 requests open" in drained.in_words
+    assert "(http 4, grpc 1)" in drained.in_words
 
 
 async def test_a_router_that_does_not_answer_is_an_error() -> None:

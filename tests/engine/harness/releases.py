@@ -112,12 +112,15 @@ def publish_variant(
     *,
     like: str = "1",
     mutate: Callable[[str], str] | None = None,
+    instances: int = 1,
 ) -> Release:
     """Publish `digits@<name>` with the files of `digits@<like>` and a shorter golden set.
 
     `name` is a number: it is the model's version as well. `mutate` gets model.py and returns it.
     """
     good = load_release(serving_root, SERVICE, like)
+    settings = good.settings.model_copy(update={"instances": instances})
+    good = good.model_copy(update={"settings": settings})
     signature = good.model.model_copy(update={"version": name})
     source = serving_root / good.repository.path
     folder = f"models/{SERVICE}/{name}"

@@ -81,6 +81,7 @@ class ServersByHand:
         loaded.copy_repository(serving_root, repository)
         self._discovery.put_server(
             UpstreamServer(
+                service=service,
                 revision=name,
                 host=ports.LOOPBACK,
                 http_port=server_ports.http,

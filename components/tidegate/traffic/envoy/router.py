@@ -13,6 +13,8 @@ from tidegate.traffic.router import RouterError, RoutesChangedError, UserCounter
 from tidegate.traffic.routes import ServiceRoutes
 
 CONFIRMATION_SECONDS = 10.0
+READING_SECONDS = 1.0
+"""Envoy reads a replaced file within milliseconds; a busy machine may take longer."""
 POLL_SECONDS = 0.02
 
 
@@ -25,11 +27,16 @@ class EnvoyFileRouter:
 
     async def observe(self, service: str) -> ServiceRoutes | None:
         """Routes in force; None also when the file was edited or Envoy serves another version."""
-        if not self._files.routes_are_as_recorded():
-            return None
-        if await self._admin.routes_version() != self._files.routes_version():
-            return None
-        return self._files.routes_of(service)
+        deadline = time.monotonic() + READING_SECONDS
+        while True:
+            if not self._files.routes_are_as_recorded():
+                return None
+            if await self._serves_what_is_recorded():
+                return self._files.routes_of(service)
+            # Another service, or a server that came or went, may have changed the file just now.
+            if time.monotonic() >= deadline:
+                return None
+            await asyncio.sleep(POLL_SECONDS)
 
     async def apply(self, routes: ServiceRoutes, replacing: ServiceRoutes | None = None) -> None:
         """Replace the routes; what Envoy refuses or does not confirm is taken back."""
@@ -66,21 +73,36 @@ class EnvoyFileRouter:
             else:
                 self._files.put_service(before, replacing=routes)
 
+    async def settle(self) -> None:
+        """Wait until Envoy serves what is recorded, for instance a new server's own routes."""
+        await self._confirm(await self._admin.rejected_updates())
+
+    async def _serves_what_is_recorded(self) -> bool:
+        return await self._admin.routes_version() == self._files.routes_version()
+
     async def _confirm(self, rejected_before: int) -> None:
         """Wait until Envoy serves what is recorded.
 
         That is this change, and perhaps a later one of another service, whose version Envoy may
-        take without ever reporting ours.
+        take without ever reporting ours. Envoy gets the file a second time when it refused it or
+        did not notice it: it may have read the routes before the clusters that they lead to.
         """
-        deadline = time.monotonic() + CONFIRMATION_SECONDS
-        while await self._admin.routes_version() != self._files.routes_version():
-            if await self._admin.rejected_updates() > rejected_before:
+        began = time.monotonic()
+        is_second = False
+        while not await self._serves_what_is_recorded():
+            refused = await self._admin.rejected_updates()
+            waited = time.monotonic() - began
+            if refused > rejected_before and is_second:
                 raise RouterError(
                     "Envoy refused the new routes and serves the previous ones; "
                     "its log (gateway.log in the state folder) says why"
                 )
-            if time.monotonic() >= deadline:
+            if waited >= CONFIRMATION_SECONDS:
                 raise RouterError(
                     f"Envoy did not take the new routes within {CONFIRMATION_SECONDS:g} s"
                 )
+            if not is_second and (refused > rejected_before or waited >= READING_SECONDS):
+                rejected_before = refused
+                self._files.write_routes_again()
+                is_second = True
             await asyncio.sleep(POLL_SECONDS)

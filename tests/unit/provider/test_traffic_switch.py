@@ -1,4 +1,3 @@
-import json
 
 import pytest
 
@@ -222,8 +221,8 @@ async def test_deletion_needs_no_gateway(
 
     await handler.delete(Said().operation, "digits", TrafficSwitchOutputs(live_revision=ONE))
 
-    routes = json.loads(stack.gateway.discovery.routes_file.read_text())
-    assert ONE not in json.dumps(routes)
+    assert stack.gateway.discovery.services() == []
+    assert stack.gateway.discovery.routes_are_as_recorded()
 
 
 async def test_what_an_interrupted_up_left_is_stopped_once_the_traffic_is_right(

@@ -3,10 +3,12 @@
 import typer
 
 from tidegate.commands.doctor import doctor
+from tidegate.commands.history import history
 from tidegate.commands.predict import predict_example
 from tidegate.commands.promote import promote
 from tidegate.commands.rollback import rollback
 from tidegate.commands.status import status
+from tidegate.commands.watch import watch
 from tidegate.gate.cli import app as gate_app
 
 app = typer.Typer(
@@ -15,6 +17,8 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
 )
 app.command()(status)
+app.command()(watch)
+app.command()(history)
 app.command()(rollback)
 app.command()(promote)
 app.command("predict")(predict_example)

@@ -21,12 +21,10 @@ from tidegate.commands.editing import OnlyOption, reconcile, show_next_step, wri
 from tidegate.commands.pulumi_update import Engine
 from tidegate.commands.releases import declared_revisions
 from tidegate.local.stack import LocalStack
-from tidegate.local.switch_folder import SwitchFolder
 from tidegate.local.takeover import (
     TakeoverError,
     TakeoverUnprovenError,
     prove,
-    recorded_routes,
     take_over,
 )
 from tidegate.spec.errors import SpecError
@@ -128,7 +126,7 @@ def _move(stack: LocalStack, service: str, revision: str, wanted: ServiceRelease
 
 def _refuse_to_turn_round(stack: LocalStack, service: str, wanted: ServiceReleases) -> None:
     """Two people who are woken type the same; the second must not undo what the first did."""
-    events = SwitchFolder(stack.folder, service).events()
+    events = stack.switches.folder(service).events()
     last = next((each for each in reversed(events) if each["event"] == "rollback"), None)
     if last is None or last.get("release") != wanted.standby:
         return
@@ -149,10 +147,10 @@ def _is_there_already(
 
     Ends the command when the standby has the traffic for another reason.
     """
-    routes = recorded_routes(stack, service)
+    routes = stack.recorded_routes(service)
     if routes is None or routes.weights.get(revision) != FULL_WEIGHT:
         return False
-    override = SwitchFolder(stack.folder, service).override()
+    override = stack.switches.folder(service).override()
     if override is not None and override.revision == revision:
         typer.echo(f"{override.by} moved the traffic to {revision} at {override.at} already.")
         return True

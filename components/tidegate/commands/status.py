@@ -7,19 +7,24 @@ from dataclasses import asdict
 import typer
 from rich.console import Console
 from rich.table import Table
+from rich.text import Text
 
 from tidegate.commands.common import JsonOption, StackOption, local_stack
+from tidegate.commands.watch_view import override_in_words
+from tidegate.gate.document import Document
 from tidegate.local.status import StackStatus, stack_status
 
 
 def status(stack: StackOption = "local", as_json: JsonOption = False) -> None:
     """Show what is live, what stands by, health, requests per second and the last verdict.
 
+    Also a switch that is under way, and a rollback that the stack does not know yet.
+
     Exit code 1 when the gateway does not serve or a live revision is not healthy.
     """
     found = asyncio.run(stack_status(local_stack(stack)))
     if as_json:
-        typer.echo(json.dumps(asdict(found), indent=1))
+        typer.echo(json.dumps(asdict(found), indent=1, default=_of_document))
     else:
         _print(found, stack)
     live = [each for each in found.revisions if each.role == "live"]
@@ -46,5 +51,16 @@ def _print(found: StackStatus, stack: str) -> None:
             each.gate if each.gate == "PASS" else f"[yellow]{each.gate}[/]",
         )
     console.print(table)
+    for switch in found.switches:
+        if switch.under_way is not None:
+            words = f"switch of {switch.service}, {switch.under_way}"
+            console.print(Text(words, style="bold cyan"))
+            console.print(f"  live: tidegate watch {switch.service} --stack {stack}", style="dim")
+        if switch.override is not None:
+            console.print(Text(override_in_words(switch.override), style="bold yellow"))
     for each in found.revisions:
         console.print(f"{each.revision}: {each.verdict}", style="dim", highlight=False)
+
+
+def _of_document(value: Document) -> dict[str, object]:
+    return value.model_dump(mode="json", by_alias=True)

@@ -8,10 +8,12 @@ from typing import Literal
 from tidegate.local.gate_runs import GateRuns
 from tidegate.local.slot_record import SlotRecord
 from tidegate.local.stack import LocalStack
+from tidegate.local.switch_runs import SwitchRun
 from tidegate.traffic.envoy.admin import EnvoyAdmin
 from tidegate.traffic.envoy.clusters import cluster_names
 from tidegate.traffic.router import RouterError
 from tidegate.traffic.routes import ServiceRoutes
+from tidegate.traffic.switch_documents import Override
 
 RATE_WINDOW_SECONDS = 1.0
 
@@ -38,12 +40,22 @@ class RevisionStatus:
 
 
 @dataclass(frozen=True)
+class SwitchStatus:
+    """What of a service's traffic is not settled: a switch under way, a move past the stack."""
+
+    service: str
+    under_way: str | None
+    override: Override | None
+
+
+@dataclass(frozen=True)
 class StackStatus:
     """A whole stack. `gateway` is None when the stack has none."""
 
     gateway: str | None
     gateway_serving: bool
     revisions: Sequence[RevisionStatus]
+    switches: Sequence[SwitchStatus]
 
 
 async def stack_status(stack: LocalStack) -> StackStatus:
@@ -72,7 +84,26 @@ async def stack_status(stack: LocalStack) -> StackStatus:
         gateway=f"http://{record.address}" if record is not None else None,
         gateway_serving=serving,
         revisions=sorted(revisions, key=lambda each: (each.service, -each.weight, each.revision)),
+        switches=_unsettled(stack),
     )
+
+
+def _unsettled(stack: LocalStack) -> list[SwitchStatus]:
+    found = []
+    for folder in stack.switches.folders():
+        run = stack.switches.unfinished(folder.service)
+        override = folder.override()
+        if run is not None or override is not None:
+            found.append(SwitchStatus(folder.service, _under_way(run), override))
+    return found
+
+
+def _under_way(run: SwitchRun | None) -> str | None:
+    if run is None:
+        return None
+    progress = run.progress
+    words = f"run {run.request.run} to {run.request.to_revision}"
+    return f"{words}: {progress.message}" if progress is not None else f"{words} begins"
 
 
 async def _observe(

@@ -12,7 +12,6 @@ from http import HTTPStatus
 from tidegate import loopback
 from tidegate.gate.clock import utc_now
 from tidegate.local.stack import LocalStack
-from tidegate.local.switch_folder import SwitchFolder
 from tidegate.local.waiting import Sleep
 from tidegate.loopback import NoAnswerError
 from tidegate.spec.traffic import FULL_WEIGHT
@@ -62,13 +61,12 @@ async def take_over(
 ) -> Takeover:
     """Send all of the service's traffic to a revision that has passed its gate and is healthy.
 
-    What took traffic before stays referenced with weight 0 and ends what it had begun. Raises
-    TakeoverError; nothing is changed then.
+    What took traffic before ends what it had begun. Raises TakeoverError; nothing is changed then.
     """
-    _check_gate(stack, revision)
+    _check_evidence(stack, service, revision)
     slot = stack.slots.record(revision)
     release = f"{service}@{slot.release}" if slot is not None else None
-    folder = SwitchFolder(stack.folder, service)
+    folder = stack.switches.folder(service)
     overridden = folder.override()
     try:
         router = stack.router()
@@ -107,7 +105,7 @@ async def prove(stack: LocalStack, service: str, revision: str, sleep: Sleep) ->
 
     Raises TakeoverUnprovenError with what answered instead.
     """
-    record, routes = stack.gateway.record(), recorded_routes(stack, service)
+    record, routes = stack.gateway.record(), stack.recorded_routes(service)
     if record is None or routes is None:
         raise TakeoverUnprovenError(f"the gateway has no routes for {service}")
     # A model's readiness takes the way of its predictions, by the weights, and costs nothing.
@@ -136,23 +134,27 @@ async def prove(stack: LocalStack, service: str, revision: str, sleep: Sleep) ->
     )
 
 
-def recorded_routes(stack: LocalStack, service: str) -> ServiceRoutes | None:
-    """The service's routes as they were last set; None when it has none."""
-    services = stack.gateway.discovery.services()
-    return next((each for each in services if each.service == service), None)
-
-
 def full_weight_to(routes: ServiceRoutes, revision: str) -> ServiceRoutes:
-    """The same routes with everything at one revision and the others still referenced."""
-    weights = {**dict.fromkeys(routes.weights, 0), revision: FULL_WEIGHT}
-    return replace(routes, weights=weights)
+    """The same routes with everything at one revision and the others still referenced.
+
+    With affinity they are not: their sessions would stay on what everybody is to leave.
+    """
+    others = dict.fromkeys(routes.weights, 0) if routes.affinity is None else {}
+    return replace(routes, weights={**others, revision: FULL_WEIGHT})
 
 
-def _check_gate(stack: LocalStack, revision: str) -> None:
+def _check_evidence(stack: LocalStack, service: str, revision: str) -> None:
+    """The revision has passed its gate, and users have not shown it to be worse since."""
     if stack.gates.passing(revision) is None:
         raise TakeoverError(
             f"{revision} takes no traffic: its gate has not passed here. "
-            "A release that users have not met goes through `tidegate promote … --up`"
+            f"Instead: tidegate promote {service} … --up runs its gate first"
+        )
+    turned_back = stack.switches.standing_turn_back(service, revision, retry=None)
+    if turned_back is not None:
+        raise TakeoverError(
+            f"{revision} takes no traffic: it was turned back at {turned_back.at}, because "
+            f"{turned_back.reason}"
         )
 
 
@@ -160,7 +162,7 @@ async def _replace_routes(stack: LocalStack, service: str, revision: str, sleep:
     """Compare and set until the routes that were read are the routes that were replaced."""
     router = stack.router()
     for _ in range(ATTEMPTS):
-        before = recorded_routes(stack, service)
+        before = stack.recorded_routes(service)
         if before is None:
             raise TakeoverError(f"{service} has no routes in this stack; run `pulumi up`")
         after = full_weight_to(before, revision)

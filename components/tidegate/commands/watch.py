@@ -1,0 +1,83 @@
+"""`tidegate watch`."""
+
+import asyncio
+import json
+import sys
+import time
+from collections.abc import Callable
+
+import typer
+from rich.console import Console
+from rich.live import Live
+
+from tidegate.commands.common import JsonOption, ServiceArgument, StackOption, fail, local_stack
+from tidegate.commands.watch_view import document, line, picture
+from tidegate.local.service_watch import ServiceView, ServiceWatch
+from tidegate.traffic.switch_documents import Ending, SwitchOutcome
+
+LOOK_SECONDS = 1.0
+EXIT_CODES = {
+    Ending.ADVANCED: 0,
+    Ending.TURNED_BACK: 1,
+    Ending.CANCELLED: 4,
+    Ending.LEASE_LOST: 4,
+    Ending.SUPERSEDED: 5,
+}
+EXIT_INTERRUPTED = 130
+
+Show = Callable[[ServiceView], None]
+
+
+def watch(
+    service: ServiceArgument, stack: StackOption = "local", as_json: JsonOption = False
+) -> None:
+    """Watch a service live: weights, users' requests, errors, p50/p95/p99, and a switch's steps.
+
+    When a canary or a bake runs, or begins meanwhile, it is followed and the command ends with it;
+    otherwise Ctrl-C ends it. In a log one line a second, with --json one JSON object a second.
+
+    Exit codes are the switch's: 0 it advanced; 1 it was turned back; 4 it was cancelled or nobody
+    looked after it; 5 somebody else moved the traffic; 2 no such service; 130 Ctrl-C.
+    """
+    found = local_stack(stack)
+    known = sorted(each.service for each in found.gateway.discovery.services())
+    if service not in known:
+        fail(
+            f"service: '{service}' has no routes in the stack '{stack}'. "
+            f"Routed here: {', '.join(known) or 'nothing'}. Run `pulumi up` first."
+        )
+    watched = ServiceWatch(found, service)
+    try:
+        outcome = _follow(watched, as_json)
+    except KeyboardInterrupt:
+        raise typer.Exit(EXIT_INTERRUPTED) from None
+    if not as_json:
+        typer.secho(f"{outcome.ending}: {outcome.reason}", bold=True)
+    raise typer.Exit(EXIT_CODES[outcome.ending])
+
+
+def _follow(watched: ServiceWatch, as_json: bool) -> SwitchOutcome:
+    console = Console()
+    if as_json:
+        return asyncio.run(_looks(watched, lambda view: _print(json.dumps(document(view)))))
+    if not console.is_terminal:
+        return asyncio.run(_looks(watched, lambda view: _print(line(view))))
+    with Live(console=console, auto_refresh=False) as live:
+        return asyncio.run(_looks(watched, lambda view: live.update(picture(view), refresh=True)))
+
+
+async def _looks(watched: ServiceWatch, show: Show) -> SwitchOutcome:
+    """Look once a second until a switch has its outcome."""
+    due = time.monotonic()
+    while True:
+        view = await watched.look()
+        show(view)
+        if view.outcome is not None:
+            return view.outcome
+        due = max(due + LOOK_SECONDS, time.monotonic())
+        await asyncio.sleep(due - time.monotonic())
+
+
+def _print(text: str) -> None:
+    sys.stdout.write(f"{text}\n")
+    sys.stdout.flush()

@@ -57,7 +57,9 @@ class _StageJudge(ABC):
     def _judge_looks(self) -> Judgement:
         """Look when a look is due."""
 
-    def _look(self, latency_margins: Mapping[str, float], advance: float) -> None:
+    def _look(
+        self, latency_margins: Mapping[str, float], advance: float, may_advance: bool
+    ) -> None:
         levels = Levels(advance, self._budget.turn_back)
         errors = error_difference(
             self._candidate.failures(),
@@ -66,7 +68,7 @@ class _StageJudge(ABC):
             levels,
         )
         new, old = self._candidate.latencies(), self._reference.latencies()
-        ratios = latency_ratios(new, old, latency_margins, levels, self._seed)
+        ratios = latency_ratios(new, old, latency_margins, levels, self._seed, may_advance)
         self._conditions = (errors, *ratios)
 
     def _shown_broken(self) -> Judgement | None:
@@ -139,6 +141,7 @@ class BesideJudge(_StageJudge):
             self._look(
                 self._regression.latency,
                 self._budget.last_advance if ended else self._budget.early_advance,
+                may_advance=ready,
             )
             if broken := self._shown_broken():
                 return broken
@@ -210,7 +213,7 @@ class AfterJudge(_StageJudge):
         if elapsed >= self._next_look or elapsed >= AFTER_SECONDS or ended:
             self._next_look = elapsed * LOOK_FACTOR
             # Nothing is shown good here: the upper bounds are for whoever watches.
-            self._look(self._margins, self._budget.last_advance)
+            self._look(self._margins, self._budget.last_advance, may_advance=False)
             if broken := self._shown_broken():
                 return broken
         if ended:

@@ -4,7 +4,10 @@ import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+import numpy as np
+
 from tidegate.gate.comparison import Comparison, RatioBounds
+from tidegate.gate.histogram import bin_centres
 from tidegate.gate.profile_rules import quantile_share
 from tidegate.gate.statistics import (
     ShareBounds,
@@ -59,11 +62,27 @@ def latency_ratios(
     margins: Mapping[str, float],
     levels: Levels,
     seed: int,
+    may_advance: bool,
 ) -> tuple[ConditionJudgement, ...]:
-    """The ratio of each quantile, on blocks of the same moments; failures are the slowest."""
+    """The ratio of each quantile, on blocks of the same moments; failures are the slowest.
+
+    Bounds take a bootstrap, so they are left out where they could not decide anything: without
+    `may_advance`, while no ratio is beyond its margin. The servers need the processor as well.
+    """
     if not margins:
         return ()
     shares = tuple(quantile_share(name) for name in margins)
+    ratios = {
+        name: _quantile(candidate, share) / _quantile(reference, share)
+        for name, share in zip(margins, shares, strict=True)
+    }
+    if not may_advance and not any(ratios[name] > 1.0 + margins[name] for name in margins):
+        return tuple(
+            ConditionJudgement(
+                name, _finite(ratios[name]), None, None, 1.0 + margin, StageOutcome.UNDECIDED
+            )
+            for name, margin in margins.items()
+        )
     compared = Comparison(candidate, reference, seed)
     bounds = compared.bounds(shares, levels.advance, levels.turn_back)
     return tuple(
@@ -92,6 +111,16 @@ def fails_grossly(
     each = 1.0 - (1.0 - confidence) / 2.0
     lower = lower_bound(errors, requests, each)
     return lower - upper_bound(other_errors, others, each) > limit
+
+
+def _quantile(counts: ComparisonCounts, share: float) -> float:
+    """In seconds; infinite where it falls on failed requests, NaN without requests."""
+    total = int(counts.requests.sum())
+    cumulated = np.cumsum(counts.answered.sum(axis=0, dtype=np.int64))
+    found = int(np.searchsorted(cumulated, share * total - 1e-9))
+    if not total:
+        return math.nan
+    return float(bin_centres()[found]) if found < cumulated.size else math.inf
 
 
 def _ratio(name: str, limit: float, bounds: RatioBounds) -> ConditionJudgement:

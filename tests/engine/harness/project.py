@@ -21,6 +21,7 @@ from tidegate.local.stack import LocalStack
 from tidegate.local.state_folder import StateFolder
 from tidegate.spec.release import load_release
 from tidegate.spec.revision import Probes, Revision
+from tidegate.traffic.switch_documents import SwitchOutcome
 
 STACK = "test"
 COPIED = ("Pulumi.yaml", "infra", "stacks", "serving", "loadtests")
@@ -214,16 +215,16 @@ class Project:
         return state.pid
 
     def servers(self) -> set[str]:
-        """Revisions whose server runs, and gates that go on long after their verdict.
+        """Revisions whose server runs, and gates and switches that go on long after their end.
 
-        A gate's process needs a moment to end after it wrote the verdict that `up` waited for.
+        Their processes need a moment to end after they wrote what `up` waited for.
         """
         deadline = time.monotonic() + 10
         while True:
             states = self.local.supervisor.states()
             running = {name for name, state in states.items() if state.is_up} - {"gateway"}
-            gates = any(name.startswith("gate-") for name in running)
-            if not gates or time.monotonic() > deadline:
+            jobs = any(name.startswith(("gate-", "switch-")) for name in running)
+            if not jobs or time.monotonic() > deadline:
                 return running
             time.sleep(0.1)
 
@@ -254,6 +255,25 @@ class Project:
             return any(each["event"] == "progress" and each.get("sent") for each in events)
 
         wait_for(f"load of the gate of {revision}", under_load, timeout)
+
+    def wait_for_weight(self, revision: str, weight: int, timeout: float = 60) -> None:
+        """Wait until the revision has this share of the traffic."""
+        wait_for(
+            f"{weight}% to {revision}", lambda: self.weights().get(revision) == weight, timeout
+        )
+
+    def wait_for_outcome(self, timeout: float = 60) -> SwitchOutcome:
+        """Wait until the service's newest switch has ended."""
+
+        def outcome() -> SwitchOutcome | None:
+            run = self.local.switches.latest(SERVICE)
+            return run.outcome if run is not None else None
+
+        return wait_for("the end of the switch", outcome, timeout)
+
+    def journal(self) -> list[dict[str, object]]:
+        """Everything that ever happened to the service's traffic."""
+        return self.local.switches.folder(SERVICE).events()
 
     # -- the end ------------------------------------------------------------------------------
 

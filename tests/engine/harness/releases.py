@@ -78,6 +78,34 @@ def slow_while_there_is(file: Path) -> Fault:
     return Fault(_SLOW.format(condition=f"os.path.exists({str(file)!r})"))
 
 
+# Every answer 6 ms later: within the gate's SLO at its rate, and far slower than its predecessor.
+SLOWER = Fault(
+    """
+import time
+
+class TritonPythonModel(_Base):
+    def execute(self, requests):
+        time.sleep(0.006 * len(requests))
+        return super().execute(requests)
+"""
+)
+
+
+def fails_while_there_is(file: Path) -> Fault:
+    """Answers with errors as long as the file exists: what a gate cannot foresee."""
+    return Fault(
+        f"""
+import os
+
+class TritonPythonModel(_Base):
+    def execute(self, requests):
+        if os.path.exists({str(file)!r}):
+            raise RuntimeError("broken for users")
+        return super().execute(requests)
+"""
+    )
+
+
 HANGS = Fault(
     """
 import threading

@@ -11,6 +11,8 @@ from tidegate.traffic.router import LatencyBin, UserCounters
 
 MAX_BLOCKS = 96
 """From 48 to 96 blocks: enough for the bootstrap, and memory stays small however long a stage."""
+STEP = 0.01
+"""Durations are placed in steps of one percent, the width of the router's narrowest bins."""
 _GOLDEN_RATIO = (math.sqrt(5.0) - 1.0) / 2.0
 
 
@@ -23,6 +25,7 @@ class UserSample:
     def __init__(self) -> None:
         self.block_seconds = 1
         self._seen: tuple[float, UserCounters] | None = None
+        self._seen_bins: dict[float, int] = {}
         self._requests: CountArray = np.zeros(64, np.int64)
         self._errors: CountArray = np.zeros(64, np.int64)
         self._answered: npt.NDArray[np.uint32] = np.zeros((MAX_BLOCKS, BINS), np.uint32)
@@ -36,11 +39,18 @@ class UserSample:
 
     def continues(self, counters: UserCounters) -> bool:
         """Whether these counters can have grown out of the ones before."""
-        return self._seen is None or _has_grown(self._seen[1], counters)
+        if self._seen is None:
+            return True
+        before, seen = self._seen[1], self._seen_bins
+        shrunk = counters.requests < before.requests or counters.errors < before.errors
+        found = [each.count - seen.get(each.lower_seconds, 0) for each in counters.latency]
+        return not shrunk and len(found) >= len(seen) and min(found, default=0) >= 0
 
     def add(self, seconds: float, counters: UserCounters) -> None:
         """Count what was added since the counters before, at the moment between both."""
         before, self._seen = self._seen, (seconds, counters)
+        before_bins = self._seen_bins
+        self._seen_bins = {each.lower_seconds: each.count for each in counters.latency}
         if before is None or seconds <= before[0]:
             return
         moment = int((before[0] + seconds) / 2.0)
@@ -53,7 +63,7 @@ class UserSample:
         while moment // self.block_seconds >= MAX_BLOCKS:
             self._merge_blocks()
         block = moment // self.block_seconds
-        durations = self._spread(_added_bins(before[1].latency, counters.latency))
+        durations = self._spread(counters.latency, before_bins)
         self._answered[block] += np.bincount(bin_of(durations), minlength=BINS).astype(np.uint32)
         # Streams have no latency, and it may be reported a moment later than its request.
         self._timed[block] += durations.size + errors
@@ -85,32 +95,21 @@ class UserSample:
         timed = self._timed[0::2] + self._timed[1::2]
         self._timed[:half], self._timed[half:] = timed, 0
 
-    def _spread(self, bins: list[LatencyBin]) -> npt.NDArray[np.float64]:
-        """A duration for each request, evenly over its bin: multiples of the golden ratio.
+    def _spread(
+        self, latency: tuple[LatencyBin, ...], before: dict[float, int]
+    ) -> npt.NDArray[np.float64]:
+        """A duration for each added request, evenly over its bin: multiples of the golden ratio.
 
-        The router's bins are up to a tenth wide, as wide as what is to be told apart.
+        The router's bins are up to a tenth wide, nearly as wide as what is to be told apart.
         """
-        counts = np.array([each.count for each in bins], np.int64)
-        lower = np.repeat([each.lower_seconds for each in bins], counts)
-        width = np.repeat([each.width_seconds for each in bins], counts)
+        counts = np.array(
+            [each.count - before.get(each.lower_seconds, 0) for each in latency], np.int64
+        )
+        lower = np.repeat([each.lower_seconds for each in latency], counts)
+        width = np.repeat([each.width_seconds for each in latency], counts)
+        steps = np.maximum(np.round(width / np.maximum(lower, width) / STEP), 1.0)
         order = np.arange(self._placed, self._placed + lower.size)
         self._placed += lower.size
-        spread: npt.NDArray[np.float64] = lower + width * (order * _GOLDEN_RATIO % 1.0)
+        place = (np.floor(order * _GOLDEN_RATIO % 1.0 * steps) + 0.5) / steps
+        spread: npt.NDArray[np.float64] = lower + width * place
         return spread
-
-
-def _has_grown(before: UserCounters, after: UserCounters) -> bool:
-    if after.requests < before.requests or after.errors < before.errors:
-        return False
-    counts = {each.lower_seconds: each.count for each in after.latency}
-    return all(counts.get(each.lower_seconds, 0) >= each.count for each in before.latency)
-
-
-def _added_bins(before: tuple[LatencyBin, ...], after: tuple[LatencyBin, ...]) -> list[LatencyBin]:
-    known = {each.lower_seconds: each.count for each in before}
-    added = []
-    for each in after:
-        count = each.count - known.get(each.lower_seconds, 0)
-        if count:
-            added.append(LatencyBin(each.lower_seconds, each.width_seconds, count))
-    return added

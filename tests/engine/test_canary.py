@@ -79,38 +79,33 @@ def test_without_users_it_turns_back_and_says_so(scene: Scene) -> None:
     assert (outcome.ending, outcome.was_shown) == (Ending.TURNED_BACK, False)
 
 
-def test_a_revert_in_the_middle_of_a_step_turns_back_first(scene: Scene, load_on: LoadOn) -> None:
+def test_an_update_that_ends_in_the_middle_of_a_step_turns_back(
+    scene: Scene, load_on: LoadOn
+) -> None:
+    project = scene.project
     scene.reset()
     scene.declare(canary())
-    with load_on(scene.project) as load:
-        update = scene.project.start_up()
-        scene.project.wait_for_weight(scene.new, 30)
+    with load_on(project) as load:
+        update = project.start_up()
+        project.wait_for_weight(scene.new, 30)
+        update.interrupt()
+        interrupted = update.wait(timeout=60)
+        assert not interrupted.succeeded
+        assert f"{scene.old} has all of the traffic again" in interrupted.output
+        assert "Traceback" not in interrupted.output
+        assert scene.is_back()
+
+        update = project.start_up()
+        project.wait_for_weight(scene.new, 30)
         update.kill()
         update.wait()
-        scene.project.cancel()
+        project.cancel()
+        project.declare_digits("1", standby=scene.release)
+        reverted = project.up()
 
-        scene.project.declare_digits("1", standby=scene.release)
-        run = scene.project.up()
-
-    assert "is not declared any more" in run.output
-    assert scene.project.weights() == {scene.old: 100, scene.new: 0}
-    assert scene.project.wait_for_outcome().ending is Ending.CANCELLED
-    assert load.report().failures == []
-
-
-def test_ctrl_c_turns_back(scene: Scene, load_on: LoadOn) -> None:
-    scene.reset()
-    scene.declare(canary())
-    with load_on(scene.project) as load:
-        update = scene.project.start_up()
-        scene.project.wait_for_weight(scene.new, 30)
-        update.interrupt()
-        run = update.wait(timeout=60)
-
-    assert not run.succeeded
-    assert f"{scene.old} has all of the traffic again" in run.output
-    assert "Traceback" not in run.output
-    assert scene.is_back()
+    assert "is not declared any more" in reverted.output
+    assert project.weights() == {scene.old: 100, scene.new: 0}
+    assert project.wait_for_outcome().ending is Ending.CANCELLED
     assert load.report().failures == []
 
 
@@ -120,7 +115,7 @@ def test_it_survives_the_engine_and_its_conductor_and_loses_no_request(
     """The lease of a killed `up` runs out; the next one is finished by a conductor's successor."""
     project = scene.project
     scene.reset()
-    scene.declare(canary(bakeSeconds=2))
+    scene.declare(canary(steps=[{"weight": 30, "seconds": 60}]))
     with load_on(project) as load:
         update = project.start_up()
         project.wait_for_weight(scene.new, 30)
@@ -130,6 +125,7 @@ def test_it_survives_the_engine_and_its_conductor_and_loses_no_request(
         assert project.wait_for_outcome().ending is Ending.LEASE_LOST
         assert scene.is_back()
 
+        scene.declare(canary(bakeSeconds=2))
         update = project.start_up()
         project.wait_for_weight(scene.new, 30)
         os.kill(project.pid(f"switch-{SERVICE}"), signal.SIGKILL)

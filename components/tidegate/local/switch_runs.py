@@ -179,13 +179,15 @@ class SwitchRuns:
         self, jobs: Jobs, run: SwitchRun, sleep: Sleep, report: Report, *, renew: bool
     ) -> SwitchOutcome:
         said, gone_since = "", None
-        while (outcome := run.outcome) is None:
+        while True:
             if renew:
                 jobs.renew_lease(run.folder)
-            progress = run.progress
+            outcome, progress = run.outcome, run.progress
             if progress is not None and progress.message != said:
                 said = progress.message
                 report(said)
+            if outcome is not None:
+                break
             now = time.monotonic()
             gone_since = None if jobs.is_alive() else gone_since or now
             if gone_since is not None and now - gone_since > GONE_SECONDS:

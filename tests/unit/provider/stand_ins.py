@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
+from tests.unit.provider.conductor_stand_in import ConductorStandIn
 from tidegate.files import read_json
 from tidegate.gate.verdict import Counts, GeneratorHealth, Outcome, Verdict
 from tidegate.local.gate_runs import GateRuns
@@ -33,7 +34,8 @@ Stop = Callable[[], None]
 
 
 class StackOnStandIns(LocalStack):
-    """`envoy` and `triton` say how the stand-ins behave; `verdicts` are what gates decide next."""
+    """`envoy`, `triton` and `conductor` say how the stand-ins behave; `verdicts` are what gates
+    decide next."""
 
     def __init__(self, folder: StateFolder) -> None:
         self.folder = folder
@@ -44,6 +46,7 @@ class StackOnStandIns(LocalStack):
         self.switches = SwitchRuns(folder, self.supervisor)
         self.envoy = EnvoyStandIn(self.gateway.discovery)
         self.triton = TritonStandIn()
+        self.conductor = ConductorStandIn(self.gateway.discovery)
         self.verdicts: list[Outcome] = []
 
     def end(self) -> None:
@@ -76,6 +79,8 @@ class StackOnStandIns(LocalStack):
             assert bootstrap is not None
             port = bootstrap["admin"]["address"]["socket_address"]["port_value"]
             return serve(port, self.envoy.answer)
+        if program.name.startswith("switch-"):
+            return self.conductor.start(Path(program.command[-1]))
         if program.name.startswith("gate-"):
             if self.verdicts:
                 verdict = make_verdict(self.verdicts.pop(0))
@@ -140,6 +145,9 @@ class EnvoyStandIn:
         self.accepts_routes = True
         self.unhealthy: set[str] = set()
         self.in_flight: dict[str, int] = {}
+        self.users_a_look: dict[str, int] = {}
+        """Requests of users that each look at a revision's counters finds more."""
+        self._users_requests: dict[str, int] = {}
         self.rejected_versions: list[str] = []
         self._refused_files: set[tuple[int, int]] = set()
         self._served: Any = None
@@ -169,6 +177,8 @@ class EnvoyStandIn:
             case "/clusters":
                 return 200, {"cluster_statuses": [self._status(each) for each in self._clusters()]}
             case "/stats":
+                for revision, count in self.users_a_look.items():
+                    self._users_requests[revision] = self._users_requests.get(revision, 0) + count
                 pattern = re.compile(query["filter"][0])
                 stats = [
                     {"name": name, "value": value}
@@ -208,7 +218,12 @@ class EnvoyStandIn:
             f"cluster.{revision}-http.upstream_rq_active": count
             for revision, count in self.in_flight.items()
         }
+        users = {
+            f"users.requests.cluster.{revision}-http.route.unary.status.200.grpc.-.flags.-": count
+            for revision, count in self._users_requests.items()
+        }
         return {
+            **users,
             "http.gateway.rds.services.update_rejected": len(self.rejected_versions),
             "http.gateway.rds.services.update_failure": 0,
             "http.gateway.downstream_rq_active": sum(self.in_flight.values()),

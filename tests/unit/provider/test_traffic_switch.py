@@ -1,4 +1,3 @@
-
 import pytest
 
 from tests.unit.provider.stand_ins import Said, StackOnStandIns

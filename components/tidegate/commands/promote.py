@@ -46,7 +46,11 @@ def promote(
     Edits stacks/Pulumi.STACK.yaml and shows the difference. Traffic moves with `pulumi up`, once
     the release's gate has passed.
 
-    Exit codes: 0 done; 1 `pulumi up` failed, its output says why; 2 refused, nothing was changed.
+    Exit codes:
+
+    - 0: done
+    - 1: `pulumi up` failed, its output says why
+    - 2: refused, nothing was changed
     """
     project = project_folder()
     try:

@@ -54,16 +54,19 @@ def rollback(
 ) -> None:
     """Go back to the standby release: it has passed its gate and is warm, so nothing is waited for.
 
-    IN AN EMERGENCY: tidegate rollback SERVICE --now. It moves the traffic first, in about a
-    second, also while another `pulumi up` or a canary is running; then it brings the stack file
+    IN AN EMERGENCY: `tidegate rollback SERVICE --now`. It moves the traffic first, in about a
+    second, also while another `pulumi up` or a canary is running. Then it brings the stack file
     and the stack in line.
 
     Without --now it only swaps `release` and `standby` in stacks/Pulumi.STACK.yaml and shows the
-    difference; the traffic moves with `pulumi up`.
+    difference. The traffic moves with `pulumi up`.
 
-    Exit codes: 0 done; 1 `pulumi up` failed (with --now the traffic has moved all the same);
-    2 refused, nothing was changed; 3 the traffic was moved, but the gateway's answers do not show
-    it.
+    Exit codes:
+
+    - 0: done
+    - 1: `pulumi up` failed; with --now the traffic has moved all the same
+    - 2: refused, nothing was changed
+    - 3: the traffic was moved, but the gateway's answers do not show it
     """
     project = project_folder()
     try:

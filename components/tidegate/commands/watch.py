@@ -36,8 +36,14 @@ def watch(
     When a canary or a bake runs, or begins meanwhile, it is followed and the command ends with it;
     otherwise Ctrl-C ends it. In a log one line a second, with --json one JSON object a second.
 
-    Exit codes are the switch's: 0 it advanced; 1 it was turned back; 4 it was cancelled or nobody
-    looked after it; 5 somebody else moved the traffic; 2 no such service; 130 Ctrl-C.
+    Exit codes are the switch's:
+
+    - 0: all traffic goes to the new revision
+    - 1: it was turned back
+    - 4: it was cancelled, or its `pulumi up` was killed
+    - 5: somebody else moved the traffic meanwhile
+    - 2: there is no such service
+    - 130: Ctrl-C
     """
     found = local_stack(stack)
     known = sorted(each.service for each in found.gateway.discovery.services())

@@ -204,8 +204,8 @@ def measure_canary_live(runs: int = RUNS) -> Measurement:
         goal="0",
         met=wrong == 0,
         reference=(
-            "equal candidates advance, failing ones are turned back, slower ones by a canary; a bake "
-            "compares different moments and is not meant to see half as long again"
+            "equal candidates advance, failing ones are turned back, slower ones by a canary; "
+            "a bake compares different moments and is not meant to see half as long again"
         ),
         runs=[wrong],
         detail=kinds,

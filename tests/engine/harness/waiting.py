@@ -1,10 +1,12 @@
 """Polling with a deadline."""
 
+import asyncio
 import time
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from typing import TypeVar
 
 T = TypeVar("T")
+ASYNC_SECONDS = 30.0
 
 
 def wait_for(
@@ -19,3 +21,14 @@ def wait_for(
         if time.monotonic() > deadline:
             raise AssertionError(f"waited {timeout:g} s in vain for {what}")
         time.sleep(poll_seconds)
+
+
+async def wait_for_async(
+    what: str, look: Callable[[], Awaitable[bool]], poll_seconds: float = 0.05
+) -> None:
+    """As `wait_for`, beside other work of the event loop."""
+    deadline = time.monotonic() + ASYNC_SECONDS
+    while not await look():
+        if time.monotonic() > deadline:
+            raise AssertionError(f"waited {ASYNC_SECONDS:g} s in vain for {what}")
+        await asyncio.sleep(poll_seconds)

@@ -98,3 +98,26 @@ async def test_what_envoy_refuses_is_taken_back_and_nothing_newer(tmp_path: Path
             assert files.routes_of("digits") == left
     finally:
         stop()
+
+
+async def test_routes_that_envoy_read_too_early_are_given_to_it_again(tmp_path: Path) -> None:
+    files = DiscoveryFiles(tmp_path)
+    files.put_service(DIGITS)
+    envoy = EnvoyStandIn(files)
+    envoy.accepts_routes = False
+
+    class ClustersComeLater(EnvoyAdmin):
+        async def rejected_updates(self) -> int:
+            refused = await super().rejected_updates()
+            envoy.accepts_routes = refused > 0
+            return refused
+
+    (port,) = free_ports(1)
+    stop = serve(port, envoy.answer)
+    try:
+        router = EnvoyFileRouter(files, ClustersComeLater(port))
+        await router.settle()
+
+        assert await router.observe("digits") == DIGITS
+    finally:
+        stop()

@@ -29,19 +29,19 @@ def pinned_routes(
 def _of_server(server: UpstreamServer, service: ServiceRoutes | None) -> list[dict[str, Any]]:
     named = [requests.header_is(REVISION_HEADER, server.revision)]
     grpc, http = grpc_cluster_name(server.revision), http_cluster_name(server.revision)
-    streams, unary = requests.stream_limits(service), requests.unary_limits(service)
+    limits = requests.Limits.of(service)
     return [
         {
             "name": PINNED_ROUTE,
             "match": match,
-            "route": {"cluster": cluster, **limits},
+            "route": {"cluster": cluster, **limited},
             "response_headers_to_add": [requests.answer_header(REVISION_HEADER, server.revision)],
         }
-        for match, cluster, limits in (
-            (requests.grpc_stream(named), grpc, streams),
-            (requests.grpc(named), grpc, unary),
-            (requests.http_stream(None, named), http, streams),
-            (requests.http(None, named), http, unary),
+        for match, cluster, limited in (
+            (requests.grpc_stream(named), grpc, limits.grpc_stream),
+            (requests.grpc(named), grpc, limits.grpc),
+            (requests.http_stream(None, named), http, limits.http_stream),
+            (requests.http(None, named), http, limits.http),
         )
     ]
 

@@ -2,7 +2,8 @@
 
 import re
 from collections.abc import Mapping, Sequence
-from typing import Any
+from dataclasses import dataclass
+from typing import Any, Self
 
 from tidegate.traffic.envoy.durations import duration
 from tidegate.traffic.routes import ServiceRoutes
@@ -60,23 +61,49 @@ def answer_header(name: str, value: str, *, beside_others: bool = False) -> Mapp
     return {"header": {"key": name, "value": value}, "append_action": action}
 
 
-def unary_limits(service: ServiceRoutes | None) -> Action:
-    """The service's limit for one request. Without routes of the service its caller's alone.
+@dataclass(frozen=True)
+class Limits:
+    """How long the gateway lets requests of one service last, in seconds; None for no limit.
 
-    gRPC calls have it as well: without a limit a server that hangs keeps calls open for ever,
-    and nothing ever drains. A shorter deadline of the caller still ends the call before.
+    gRPC calls are limited like HTTP requests: a server that hangs would keep them open for ever,
+    and nothing would drain. A caller's shorter deadline still ends its call before.
     """
-    if service is None:
-        return {"timeout": NO_LIMIT}
-    return {"timeout": duration(service.request_timeout_seconds)}
+
+    request_seconds: float | None
+    stream_seconds: float | None
+
+    @classmethod
+    def of(cls, service: ServiceRoutes | None) -> Self:
+        """Before the service has routes, its callers' own limits are the only ones."""
+        if service is None:
+            return cls(None, None)
+        return cls(service.request_timeout_seconds, service.max_stream_seconds)
+
+    @property
+    def http(self) -> Action:
+        return {"timeout": _duration(self.request_seconds)}
+
+    @property
+    def http_stream(self) -> Action:
+        return {"timeout": _duration(self.stream_seconds)}
+
+    @property
+    def grpc(self) -> Action:
+        return _longest(self.request_seconds)
+
+    @property
+    def grpc_stream(self) -> Action:
+        return _longest(self.stream_seconds)
 
 
-def stream_limits(service: ServiceRoutes | None) -> Action:
-    """A stream ends when it ends, or after the service's longest stream."""
-    if service is None or service.max_stream_seconds is None:
-        return {"timeout": NO_LIMIT}
-    limit = duration(service.max_stream_seconds)
-    return {"timeout": NO_LIMIT, "max_stream_duration": {"max_stream_duration": limit}}
+def _longest(seconds: float | None) -> Action:
+    """For gRPC: the status is DEADLINE_EXCEEDED. After a timeout it would be UNAVAILABLE, which
+    clients repeat."""
+    return {"timeout": NO_LIMIT, "max_stream_duration": {"max_stream_duration": _duration(seconds)}}
+
+
+def _duration(seconds: float | None) -> str:
+    return NO_LIMIT if seconds is None else duration(seconds)
 
 
 def retries(service: ServiceRoutes) -> Action:

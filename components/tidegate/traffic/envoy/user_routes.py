@@ -35,13 +35,17 @@ def user_routes(service: ServiceRoutes, alone: bool) -> list[dict[str, Any]]:
 def _kinds(service: ServiceRoutes, alone: bool) -> Iterator[_Kind]:
     named = [requests.header_is(SERVICE_HEADER, service.service)]
     unnamed = [requests.header_is_present(SERVICE_HEADER, present=False)]
-    streams, unary = requests.stream_limits(service), requests.unary_limits(service)
+    limits = requests.Limits.of(service)
     for headers in [named, unnamed] if alone else [named]:
-        yield _Kind(STREAM_ROUTE, requests.grpc_stream(headers), grpc_cluster_name, streams)
-        yield _Kind(UNARY_ROUTE, requests.grpc(headers), grpc_cluster_name, unary)
+        yield _Kind(
+            STREAM_ROUTE, requests.grpc_stream(headers), grpc_cluster_name, limits.grpc_stream
+        )
+        yield _Kind(UNARY_ROUTE, requests.grpc(headers), grpc_cluster_name, limits.grpc)
     for model in service.models:
-        yield _Kind(STREAM_ROUTE, requests.http_stream(model, []), http_cluster_name, streams)
-        yield _Kind(UNARY_ROUTE, requests.http(model, []), http_cluster_name, unary)
+        yield _Kind(
+            STREAM_ROUTE, requests.http_stream(model, []), http_cluster_name, limits.http_stream
+        )
+        yield _Kind(UNARY_ROUTE, requests.http(model, []), http_cluster_name, limits.http)
 
 
 def _routes(service: ServiceRoutes, kind: _Kind) -> Iterator[dict[str, Any]]:

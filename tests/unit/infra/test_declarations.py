@@ -115,6 +115,15 @@ def test_a_gate_that_cannot_decide(gate: dict[str, Any], field: str, mend: str) 
     assert mend in finding.partition("Instead: ")[2]
 
 
+def test_a_drain_shorter_than_the_longest_stream_allowed() -> None:
+    (finding,) = findings(
+        digits={"release": "digits@1", "maxStreamSeconds": 60.0, "drainSeconds": 30.0}
+    )
+
+    assert finding.startswith(f"{FILE}: tidegate:services.digits: drainSeconds: 30.0 cannot work")
+    assert "drainSeconds: 60 or more" in finding
+
+
 def test_a_manifest_that_was_edited_is_named(tmp_path: Path) -> None:
     shutil.copytree(ROOT / "serving" / "releases", tmp_path / "serving" / "releases")
     shutil.copytree(ROOT / "loadtests" / "profiles", tmp_path / "loadtests" / "profiles")

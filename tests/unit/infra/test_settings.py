@@ -69,6 +69,8 @@ def test_settings_of_other_programs_are_none_of_ours() -> None:
             "digits.probes.readyTimeoutSecond",
             "write 'readyTimeoutSeconds'",
         ),
+        (digits(switch={"bakeSecond": 9}), "digits.switch.bakeSecond", "write 'bakeSeconds'"),
+        (digits(affinity={"cooky": "a"}), "digits.affinity.cooky", "write 'cookie'"),
     ],
 )
 def test_an_unknown_key_is_answered_with_the_nearest_known_one(
@@ -119,6 +121,14 @@ def test_an_unknown_key_at_the_top_and_in_the_platform() -> None:
             "greater than 0",
         ),
         (digits(retry="x"), "digits.retry", "'x'", "at least 3 characters"),
+        (digits(retries=-1), "digits.retries", "-1", "greater than or equal to 0"),
+        (digits(maxStreamSeconds=0), "digits.maxStreamSeconds", "0", "greater than 0"),
+        (
+            digits(switch={"strategy": "canary", "steps": [{"weight": 100}]}),
+            "digits.switch.steps.0.weight",
+            "100",
+            "less than 100",
+        ),
     ],
 )
 def test_a_value_that_does_not_fit_is_shown_with_what_would(
@@ -128,6 +138,30 @@ def test_a_value_that_does_not_fit_is_shown_with_what_would(
 
     assert sentence.startswith(f"{FILE}: tidegate:services.{key}: {value} cannot work. Instead: ")
     assert mend in sentence
+
+
+def test_a_switch_is_read_with_its_defaults() -> None:
+    steps = [{"weight": 5}, {"weight": 25, "seconds": 90}]
+    service = load(digits(switch={"strategy": "canary", "steps": steps})).services["digits"]
+
+    assert [(step.weight, step.seconds) for step in service.switch.steps] == [(5, 60), (25, 90)]
+    assert service.switch.max_regression.latency == {"p95": 0.25}
+    assert (service.affinity, service.retries, service.max_stream_seconds) == (None, 0, None)
+
+
+@pytest.mark.parametrize(
+    ("switch", "mend"),
+    [
+        ({"strategy": "canary", "steps": [{"weight": 25}, {"weight": 5}]}, "weights that rise"),
+        ({"strategy": "canary"}, "at least one step"),
+        ({"steps": [{"weight": 5}]}, "`strategy: canary`, or remove the steps"),
+    ],
+)
+def test_a_switch_that_cannot_work(switch: dict[str, Any], mend: str) -> None:
+    sentence = finding(digits(switch=switch))
+
+    assert sentence.startswith(f"{FILE}: tidegate:services.digits.switch: ")
+    assert mend in sentence.partition("Instead: ")[2]
 
 
 def test_services_that_are_no_mapping() -> None:

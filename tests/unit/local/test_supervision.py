@@ -117,6 +117,26 @@ def test_a_job_runs_once_and_its_exit_status_is_kept(supervisor: Supervisor) -> 
     assert state_of(supervisor, "job").exit_status == 3
 
 
+def test_a_job_that_goes_on_is_started_again_until_it_has_ended_well(
+    supervisor: Supervisor, tmp_path: Path
+) -> None:
+    pids = tmp_path / "pids"
+    work = (
+        "import os, sys, time, pathlib; pids = pathlib.Path(sys.argv[1]); "
+        "pids.open('a').write(f'{os.getpid()}\\n'); first = len(pids.read_text().split()) == 1; "
+        "time.sleep(600 if first else 1.2)"
+    )
+    command = [sys.executable, "-c", work, str(pids)]
+    supervisor.start(Program("switch", command, restart="on-failure"))
+    assert eventually(lambda: state_of(supervisor, "switch").state == "RUNNING")
+
+    os.kill(state_of(supervisor, "switch").pid, signal.SIGKILL)
+
+    assert eventually(lambda: len(pids.read_text().split()) == 2)
+    assert eventually(lambda: state_of(supervisor, "switch").state == "EXITED")
+    assert len(pids.read_text().split()) == 2
+
+
 def test_a_stopped_program_is_forgotten_and_may_be_stopped_again(
     supervisor: Supervisor, tmp_path: Path
 ) -> None:

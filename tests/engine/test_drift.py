@@ -4,11 +4,14 @@ import json
 import os
 import signal
 from collections.abc import Callable
+from dataclasses import replace
 
 import psutil
 import pytest
 
+from tests.engine.harness.load import BackgroundLoad
 from tests.engine.harness.project import Project
+from tests.engine.harness.releases import SERVICE
 from tests.engine.harness.waiting import wait_for
 
 pytestmark = pytest.mark.engine
@@ -47,23 +50,24 @@ def kill_everything(project: Project) -> None:
 
 
 @pytest.mark.parametrize(
-    ("damage", "shown"),
+    ("damage", "shown", "words"),
     [
-        (edit_routes, "TrafficSwitch"),
-        (delete_routes, "TrafficSwitch"),
-        (stop_gateway, "Gateway"),
-        (stop_server, "TritonServer"),
-        (kill_everything, "Gateway"),
+        (edit_routes, "TrafficSwitch", "the route file was edited by hand"),
+        (delete_routes, "TrafficSwitch", "the route file was deleted"),
+        (stop_gateway, "Gateway", "Envoy is down"),
+        (stop_server, "TritonServer", ""),
+        (kill_everything, "Gateway", "Envoy is down"),
     ],
 )
 def test_damage_is_shown_by_preview_and_mended_by_up(
-    project: Project, damage: Callable[[Project], None], shown: str
+    project: Project, damage: Callable[[Project], None], shown: str, words: str
 ) -> None:
     attempts = len(project.attempts())
     damage(project)
     preview = project.preview()
     assert preview.changes
     assert f"tidegate:index:{shown}" in preview.output
+    assert words in preview.output
     project.up()
     assert not project.preview().changes
     client = project.client()
@@ -88,6 +92,30 @@ def test_killed_server_is_back_by_itself_and_up_changes_nothing(
 
     wait_for(f"a prediction after {program} was killed", answers, 30, 0.2)
     assert not project.up().changes
+
+
+def test_weights_set_by_hand_are_named_by_preview_and_refresh_and_put_back(
+    project: Project, load_on: Callable[[Project], BackgroundLoad]
+) -> None:
+    project.declare_digits("1", standby="2")
+    project.up()
+    live, standby = project.revision("1"), project.revision("2")
+    files = project.local.gateway.discovery
+    declared = next(each for each in files.services() if each.service == SERVICE)
+    with load_on(project) as load:
+        files.put_service(replace(declared, weights={live: 60, standby: 40}))
+
+        preview = project.preview()
+        assert f"{live} has 60%, declared 100%" in preview.output
+        assert f"{standby} has 40%, declared 0%" in preview.output
+        refreshed = project.refresh()
+        assert "weights" in refreshed.output
+        assert "updated" in refreshed.output
+        project.up()
+
+    assert project.weights() == {live: 100, standby: 0}
+    assert not project.refresh().changes
+    assert load.report().failures == []
 
 
 def test_refresh_of_a_healthy_stack_changes_nothing(project: Project) -> None:

@@ -1,5 +1,6 @@
 """Carries a switch out stage by stage, on any router: moves, watches, goes on or goes back."""
 
+import contextlib
 from collections.abc import Sequence
 
 from tidegate.traffic.conductor_parts import (
@@ -13,7 +14,6 @@ from tidegate.traffic.drain import drain
 from tidegate.traffic.outcome import Judge, StageOutcome
 from tidegate.traffic.plan import Stage
 from tidegate.traffic.router import Router, RouterError, RoutesChangedError
-from tidegate.traffic.routes import ServiceRoutes
 from tidegate.traffic.steady_router import POLL_SECONDS, SteadyRouter, StoppedError
 from tidegate.traffic.switch_documents import (
     Decision,
@@ -77,12 +77,11 @@ class _Conductor:
         self._router = SteadyRouter(
             router,
             request.service,
-            _possibly_in_force(request, position),
+            position.possibly_in_force(request),
             surroundings,
             lambda message: self._report.show("running", message),
         )
         self._history = History()
-        self._unhealthy_since: float | None = None
 
     async def run(self) -> SwitchOutcome:
         request, decision = self._request, self._position.decision
@@ -97,10 +96,12 @@ class _Conductor:
                 "this switch has touched nothing since"
             )
             return self._report.outcome(self._decision(Ending.SUPERSEDED, reason), None)
+        drained = await self._drain(
+            request.from_revision if decision is None else request.to_revision
+        )
+        await self._count_the_last()
         if decision is not None:
-            drained = await self._drain(request.to_revision)
             return self._report.outcome(decision, drained)
-        drained = await self._drain(request.from_revision)
         reason = f"all traffic of {request.service} goes to {request.to_revision}"
         return self._report.outcome(self._decision(Ending.ADVANCED, reason), drained)
 
@@ -132,6 +133,7 @@ class _Conductor:
         before = await self._reference(stage) if stage.kind == "bake" else ()
         self._report.show("running", f"moving: {words}")
         self._check_override(self._request.to_revision)
+        self._report.tally.add(await self._router.user_counters(self._request.to_revision))
         await self._router.move(stage.routes)
         self._report.restart_clock()
         self._report.note("stage", words)
@@ -184,13 +186,8 @@ class _Conductor:
             raise RoutesChangedError(f"{self._around.override()} was given the traffic by hand")
 
     async def _check_health(self) -> None:
-        candidate, now = self._request.to_revision, self._around.clock()
-        if await self._router.is_healthy(candidate):
-            self._unhealthy_since = None
-            return
-        if self._unhealthy_since is None:
-            self._unhealthy_since = now
-        if now - self._unhealthy_since >= UNHEALTHY_SECONDS:
+        candidate = self._request.to_revision
+        if await self._router.unhealthy_seconds(candidate) >= UNHEALTHY_SECONDS:
             raise _TurnBackError(
                 f"{candidate} has failed the gateway's health checks for {UNHEALTHY_SECONDS:g} s"
             )
@@ -243,6 +240,12 @@ class _Conductor:
             open_requests=drained.open_requests,
         )
 
+    async def _count_the_last(self) -> None:
+        """What met the candidate between the last look and its last answer."""
+        with contextlib.suppress(RouterError):
+            counters = await self._router.plain.user_counters(self._request.to_revision)
+            self._report.tally.add(counters)
+
     def _decision(self, ending: Ending, reason: str, was_shown: bool = False) -> Decision:
         return Decision(
             ending=ending,
@@ -251,13 +254,3 @@ class _Conductor:
             stage=self._report.number + 1,
             judgement=self._report.judgement,
         )
-
-
-def _possibly_in_force(request: SwitchRequest, position: Position) -> Sequence[ServiceRoutes]:
-    """What this run, or the killed process that it goes on for, may have set last."""
-    before, stages = request.routes_before, request.stages
-    if not position.resumed:
-        return (before,)
-    previous = stages[position.stage - 1].routes if position.stage else before
-    found = (stages[position.stage].routes, previous)
-    return (*found, before) if position.decision is not None else found

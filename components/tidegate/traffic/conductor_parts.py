@@ -7,7 +7,8 @@ from typing import Protocol
 from tidegate.traffic.outcome import Judge
 from tidegate.traffic.plan import Stage
 from tidegate.traffic.router import UserCounters
-from tidegate.traffic.switch_documents import Decision, Ending, SwitchProgress
+from tidegate.traffic.routes import ServiceRoutes
+from tidegate.traffic.switch_documents import Decision, Ending, SwitchProgress, SwitchRequest
 
 
 @dataclass(frozen=True)
@@ -68,3 +69,12 @@ class Position:
     decision: Decision | None = None
     candidate_requests: int = 0
     candidate_errors: int = 0
+
+    def possibly_in_force(self, request: SwitchRequest) -> Sequence[ServiceRoutes]:
+        """What this run, or the killed process that it goes on for, may have set last."""
+        before, stages = request.routes_before, request.stages
+        if not self.resumed:
+            return (before,)
+        previous = stages[self.stage - 1].routes if self.stage else before
+        found = (stages[self.stage].routes, previous)
+        return (*found, before) if self.decision is not None else found

@@ -39,6 +39,7 @@ class SteadyRouter:
         self._around = surroundings
         self._waiting = waiting
         self._goes_back = False
+        self._unhealthy_since: dict[str, float] = {}
 
     @property
     def in_force(self) -> ServiceRoutes:
@@ -61,6 +62,14 @@ class SteadyRouter:
 
     async def is_healthy(self, revision: str) -> bool:
         return await self._steadily(lambda: self.plain.is_healthy(revision))
+
+    async def unhealthy_seconds(self, revision: str) -> float:
+        """How long the revision has failed its health checks, as far as it was asked here."""
+        now = self._around.clock()
+        if await self.is_healthy(revision):
+            self._unhealthy_since.pop(revision, None)
+            return 0.0
+        return now - self._unhealthy_since.setdefault(revision, now)
 
     async def user_counters(self, revision: str) -> UserCounters:
         return await self._steadily(lambda: self.plain.user_counters(revision))

@@ -78,29 +78,19 @@ def slow_while_there_is(file: Path) -> Fault:
     return Fault(_SLOW.format(condition=f"os.path.exists({str(file)!r})"))
 
 
-# Every answer 6 ms later: within the gate's SLO at its rate, and far slower than its predecessor.
-SLOWER = Fault(
-    """
+def worse_while_there_is(broken: Path, slow: Path) -> Fault:
+    """Answers with errors, or 6 ms later, as long as there is the file: what no gate foresees."""
+    return Fault(
+        f"""
+import os
 import time
 
 class TritonPythonModel(_Base):
     def execute(self, requests):
-        time.sleep(0.006 * len(requests))
-        return super().execute(requests)
-"""
-)
-
-
-def fails_while_there_is(file: Path) -> Fault:
-    """Answers with errors as long as the file exists: what a gate cannot foresee."""
-    return Fault(
-        f"""
-import os
-
-class TritonPythonModel(_Base):
-    def execute(self, requests):
-        if os.path.exists({str(file)!r}):
+        if os.path.exists({str(broken)!r}):
             raise RuntimeError("broken for users")
+        if os.path.exists({str(slow)!r}):
+            time.sleep(0.006 * len(requests))
         return super().execute(requests)
 """
     )

@@ -10,6 +10,7 @@ from pydantic import Field, field_validator, model_validator
 from tidegate.spec.signature import SpecModel
 
 FULL_WEIGHT = 100
+_OWN_HEADER = re.compile(r"x-(?!tidegate-|envoy-|forwarded-|request-id$)")
 REQUESTS_BEYOND_QUANTILE = 10
 """With fewer requests beyond it, a quantile is the accident of single requests."""
 _QUANTILE = re.compile(r"p(\d{1,2}(?:\.\d{1,3})?)")
@@ -105,3 +106,14 @@ class Affinity(SpecModel):
         if (self.cookie is None) == (self.header is None):
             raise ValueError("write either `cookie: <name>` or `header: <name>`")
         return self
+
+    @field_validator("header")
+    @classmethod
+    def _header_is_the_services_own(cls, header: str | None) -> str | None:
+        """The gateway sets it in every answer, and would overwrite one with another meaning."""
+        if header is not None and not _OWN_HEADER.match(header):
+            raise ValueError(
+                f"{header} has a meaning of its own for the gateway or for HTTP; write a name of "
+                "the service's own that begins with x-, such as x-digits-session"
+            )
+        return header

@@ -194,12 +194,14 @@ class EnvoyStandIn:
         content = read_json(self._discovery.routes_file)
         if content is None or content == self._served:
             return
+        # A file is read once; one that was refused is not read again before it is replaced.
+        file = self._discovery.routes_file.stat()
+        key = (file.st_ino, file.st_mtime_ns)
+        if key in self._refused_files:
+            return
         if self.accepts_routes:
             self._served = content
-            return
-        # Every replaced file is read, and refused, once.
-        file = self._discovery.routes_file.stat()
-        if (key := (file.st_ino, file.st_mtime_ns)) not in self._refused_files:
+        else:
             self._refused_files.add(key)
             self.rejected_versions.append(content["version_info"])
 

@@ -109,7 +109,7 @@ async def test_routes_that_envoy_read_too_early_are_given_to_it_again(tmp_path: 
     class ClustersComeLater(EnvoyAdmin):
         async def rejected_updates(self) -> int:
             refused = await super().rejected_updates()
-            envoy.accepts_routes = refused > 0
+            envoy.accepts_routes = bool(refused)
             return refused
 
     (port,) = free_ports(1)
@@ -118,6 +118,7 @@ async def test_routes_that_envoy_read_too_early_are_given_to_it_again(tmp_path: 
         router = EnvoyFileRouter(files, ClustersComeLater(port))
         await router.settle()
 
+        assert len(envoy.rejected_versions) == 1
         assert await router.observe("digits") == DIGITS
     finally:
         stop()

@@ -78,7 +78,7 @@ async def _conduct(
     request: SwitchRequest, stack: LocalStack, records: SwitchRecords, run_dir: Path
 ) -> SwitchOutcome:
     # Judging needs numpy and scipy, which a run that is over need not load.
-    from tidegate.traffic.conductor import conduct
+    from tidegate.traffic.conductor import Conductor
     from tidegate.traffic.judges import StageJudges
 
     judged = sum(stage.kind != "final" for stage in request.stages)
@@ -92,7 +92,7 @@ async def _conduct(
         found = stack.switches.folder(request.service).override()
         return found.revision if found is not None else None
 
-    return await conduct(
+    conductor = Conductor(
         request,
         stack.router(),
         StageJudges(request.strategy, judged, request.seed),
@@ -100,6 +100,7 @@ async def _conduct(
         Surroundings(stop, override, asyncio.sleep, time.monotonic),
         records.position(),
     )
+    return await conductor.run()
 
 
 if __name__ == "__main__":

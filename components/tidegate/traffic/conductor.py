@@ -42,23 +42,9 @@ class _TurnBackError(Exception):
         self.was_shown = was_shown
 
 
-async def conduct(
-    request: SwitchRequest,
-    router: Router,
-    judges: Judges,
-    records: Records,
-    surroundings: Surroundings,
-    position: Position,
-) -> SwitchOutcome:
-    """Carry a run out from `position` to its end.
+class Conductor:
+    """One run of a service's switch, from `position` on."""
 
-    Raises RouterError when the router is silent while the traffic has to go back; a conductor
-    that is started again then goes on going back.
-    """
-    return await _Conductor(request, router, judges, records, surroundings, position).run()
-
-
-class _Conductor:
     def __init__(
         self,
         request: SwitchRequest,
@@ -84,6 +70,11 @@ class _Conductor:
         self._history = History()
 
     async def run(self) -> SwitchOutcome:
+        """Carry the run out to its end.
+
+        Raises RouterError when the router is silent while the traffic has to go back; a conductor
+        that is started again then goes on going back.
+        """
         request, decision = self._request, self._position.decision
         try:
             if decision is None:

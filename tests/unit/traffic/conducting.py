@@ -4,7 +4,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 from tidegate.spec.traffic import CanaryStep, SwitchStrategy
-from tidegate.traffic.conductor import conduct
+from tidegate.traffic.conductor import Conductor
 from tidegate.traffic.conductor_parts import Position, Snapshot, Surroundings
 from tidegate.traffic.outcome import Judge, Judgement, StageOutcome
 from tidegate.traffic.plan import Stage, plan
@@ -178,9 +178,10 @@ class Scene:
         around = Surroundings(
             lambda: self.stop, lambda: self.override, self._sleep, lambda: self.now
         )
-        return await conduct(
+        conductor = Conductor(
             self.request, self.router, self.judges, self.records, around, self.position
         )
+        return await conductor.run()
 
     async def _sleep(self, seconds: float) -> None:
         self.now += seconds

@@ -12,6 +12,7 @@ from tests.benchmarks.kill_matrix.matrix import measure_kill_matrix
 from tests.benchmarks.no_change_up import measure_no_change_up
 from tests.benchmarks.provider_memory import measure_provider_memory
 from tests.benchmarks.switch_under_load import measure_switch_under_load
+from tests.benchmarks.switches import measure_switch_latency, measure_switches
 from tests.benchmarks.up_to_ready import measure_up_to_ready
 
 
@@ -40,6 +41,20 @@ def figures() -> tuple[Figure, ...]:
             "requests that fail while the traffic moves to and fro",
             1,
             measure_switch_under_load,
+        ),
+        Figure(
+            "switches",
+            "a hundred switches under load: requests lost, and time until the old side is left",
+            9,
+            measure_switches,
+            by_default=False,
+        ),
+        Figure(
+            "switch_latency",
+            "p99 during switches against p99 between them, out of the same run as `switches`",
+            9,
+            measure_switch_latency,
+            by_default=False,
         ),
         Figure(
             "kill_matrix",

@@ -11,7 +11,7 @@ import sys
 import time
 import traceback
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 
 from filelock import FileLock, Timeout
@@ -24,6 +24,7 @@ from tidegate.gate.locking import GateTurn
 from tidegate.gate.progress import Progress, format_progress
 from tidegate.gate.request import GateRequest
 from tidegate.gate.verdict import Verdict
+from tidegate.lease import Wanted
 from tidegate.spec.errors import SpecError
 
 EXIT_STOPPED = 4
@@ -36,30 +37,17 @@ _PROGRESS_EVERY_SECONDS = 1.0
 
 @dataclass
 class _StopSignals:
-    """Whether the run is still wanted: by its lease, its cancel file, and the process's signals."""
+    """Whether the run is still wanted: by whoever asked for it, and by the process's signals."""
 
-    run_dir: Path
-    lease_seconds: float | None
-    started: float = field(default_factory=time.time)
+    wanted: Wanted
     signalled: bool = False
 
     def reason(self) -> str | None:
         """ "cancelled", "leaseLost" or None."""
-        if self.signalled or (self.run_dir / "cancel").exists():
-            return "cancelled"
-        if self.lease_seconds is not None and self._lease_age() > self.lease_seconds:
-            return "leaseLost"
-        return None
+        return "cancelled" if self.signalled else self.wanted.stop_reason()
 
     def catch(self, *_: object) -> None:
         self.signalled = True
-
-    def _lease_age(self) -> float:
-        try:
-            renewed = (self.run_dir / "lease").stat().st_mtime
-        except FileNotFoundError:
-            renewed = self.started
-        return time.time() - max(renewed, self.started)
 
 
 def main(arguments: list[str]) -> int:
@@ -93,7 +81,7 @@ def _carry_out(run_dir: Path, journal: Journal) -> int:
     verdict = _stored_verdict(run_dir / "verdict.json", request)
     if verdict is not None:
         return verdict.outcome.exit_code
-    stop = _StopSignals(run_dir, request.lease_seconds)
+    stop = _StopSignals(Wanted(run_dir, request.lease_seconds))
     signal.signal(signal.SIGTERM, stop.catch)
     signal.signal(signal.SIGINT, stop.catch)
     turn = GateTurn(Path(request.lock_path), request.revision)

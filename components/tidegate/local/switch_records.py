@@ -69,6 +69,8 @@ class SwitchRecords:
         return SwitchOutcome.load(path) if path.exists() else None
 
     def end(self, outcome: SwitchOutcome) -> None:
+        """Write the outcome. The recording, which is large, has done its work."""
+        (self._run_dir / REFERENCE).unlink(missing_ok=True)
         outcome.write(self._run_dir / OUTCOME)
 
 

@@ -13,8 +13,8 @@ def weights_in_words(weights: Mapping[str, int]) -> str:
 
 def stage_in_words(stage: StageProgress, candidate: str) -> str:
     """Where the switch is and how long this stage still takes."""
-    what = "bake" if stage.kind == "bake" else f"{stage.weights.get(candidate, 0)}%"
-    place = f"step {stage.index} of {stage.of}, {what} to {candidate}"
+    what = "bake of" if stage.kind == "bake" else f"{stage.weights.get(candidate, 0)}% to"
+    place = f"step {stage.index} of {stage.of}, {what} {candidate}"
     if stage.kind == "final":
         return place
     left = stage.minimum_seconds - stage.seconds_in

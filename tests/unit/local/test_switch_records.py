@@ -96,9 +96,11 @@ def test_a_run_without_outcome_is_unfinished_even_without_a_process(
     assert runs.unfinished("digits") is not None
     decision = Decision(ending=Ending.TURNED_BACK, reason="worse", was_shown=True, stage=1)
     report = SwitchReport(request(), records, lambda: 0.0, Position())
+    records.keep_reference([Snapshot(1.5, UserCounters(10, 1, 0, ()))])
     records.end(report.outcome(decision, None))
 
     assert runs.unfinished("digits") is None
+    assert records.reference() == ()
     assert runs.standing_turn_back("digits", NEW, None) is not None
     assert runs.standing_turn_back("digits", NEW, "another reason") is None
     assert runs.standing_turn_back("digits", OLD, None) is None

@@ -22,14 +22,15 @@ from locust.runners import WorkerRunner
 
 from tidegate.gate.answers import AnswerChecker
 from tidegate.gate.checking import ArmChecker, Revisions
-from tidegate.gate.generator import LoadArm, LoadPlan, Walk
 from tidegate.gate.golden_signature import infer_signature
+from tidegate.gate.load_plan import LoadArm, LoadPlan
 from tidegate.gate.profile import Profile, load_profile
 from tidegate.gate.protocols.catalogue import protocol_codes, protocols_for
 from tidegate.gate.protocols.endpoint import Endpoint
 from tidegate.gate.records import Rows
 from tidegate.gate.samples import CANDIDATE_ARM, ErrorKind, ProtocolCode
 from tidegate.gate.schedule import ArmPlan, Schedule, segments
+from tidegate.gate.walk import Walk
 from tidegate.spec.golden import load_golden
 from tidegate.spec.release import Tolerance
 

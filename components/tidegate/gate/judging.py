@@ -6,10 +6,11 @@ from pathlib import Path
 
 from tidegate.gate.conditions import Conditions, Confidences, confidences, evaluate
 from tidegate.gate.context import Context, Problem
+from tidegate.gate.findings import Findings
 from tidegate.gate.golden_rule import golden_outcome, with_bounds
 from tidegate.gate.looks import early_looks, look_verdict
 from tidegate.gate.profile import Profile
-from tidegate.gate.recording import Findings, record
+from tidegate.gate.recording import record
 from tidegate.gate.sample_file import CHUNK_ROWS, check_values, read_chunks
 from tidegate.gate.samples import CANDIDATE_ARM, Samples
 from tidegate.gate.tally import Tally

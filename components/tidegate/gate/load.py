@@ -3,20 +3,17 @@
 import json
 import shutil
 import time
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
-from pathlib import Path
+from collections.abc import Callable, Sequence
 
 import numpy as np
 
-from tidegate.gate.arms import Arm
 from tidegate.gate.checking import Revisions
 from tidegate.gate.clock import ClockWatch
 from tidegate.gate.context import WorkerCounts
 from tidegate.gate.early_stop import hopeless
 from tidegate.gate.errors import AbandonedError
+from tidegate.gate.load_request import LoadRequest, LoadResult
 from tidegate.gate.looks import bounds_so_far, judge_look
-from tidegate.gate.profile import Profile
 from tidegate.gate.progress import OnProgress, Phase, Progress
 from tidegate.gate.records import ROW, Rows, SampleStore, samples_of
 from tidegate.gate.samples import BASELINE_ARM, CANDIDATE_ARM
@@ -33,36 +30,6 @@ _READY_SECONDS = 60.0
 _START_DELAY_SECONDS = 0.3
 _DRAIN_SECONDS = 5.0
 _RECENT = 5000
-
-
-@dataclass(frozen=True)
-class LoadRequest:
-    """`rate_factors` by arm; `agreeing` as in WorkerPlan; `watch` is called about every second."""
-
-    run_dir: Path
-    profile: Profile
-    arms: Sequence[Arm]
-    rate_factors: Mapping[int, float]
-    agreeing: tuple[int, ...] | None
-    workers: int
-    confidence: float
-    watch: Callable[[], None]
-
-
-@dataclass(frozen=True)
-class LoadResult:
-    """What the load was like; its rows are in RUN_DIR/samples.npz."""
-
-    tally: Tally
-    planned: int
-    first_errors: dict[str, str]
-    stopped_early: str | None
-    aborted: str | None
-    workers: WorkerCounts
-    cpu_seconds: float
-    cpu_shares: tuple[float, ...]
-    wall_seconds: float
-    clock_steps_seconds: float
 
 
 def run_load(
@@ -213,19 +180,13 @@ class _Conductor:
         if phase == "load" and elapsed > self._bounds_at + _BOUNDS_SECONDS:
             self._bounds_at = elapsed
             self._bounds = bounds_so_far(self._tally, self._profile, self._load.confidence)
-        latency = np.where(
-            self._recent["ok"], self._recent["done"] - self._recent["intended"], np.inf
-        )
-        p95 = None
-        if latency.size:
-            p95 = float(np.quantile(latency, 0.95, method="inverted_cdf")) * 1000.0
         return Progress(
             phase=phase,
             seconds_left=max(0.0, self._total() - elapsed),
             sent=sum(report.sent for report in reports if report),
             done=sum(report.done for report in reports if report),
             errors=sum(report.errors for report in reports if report),
-            p95_milliseconds=p95,
+            p95_milliseconds=_p95_milliseconds(self._recent),
             total_seconds=self._total(),
             planned=self._planned,
             bounds=self._bounds,
@@ -252,3 +213,11 @@ class _Conductor:
             wall_seconds=wall,
             clock_steps_seconds=max(0.0, self._clock.largest_step_seconds),
         )
+
+
+def _p95_milliseconds(rows: Rows) -> float | None:
+    """Failed requests count as slower than any other."""
+    if not rows.size:
+        return None
+    latency = np.where(rows["ok"], rows["done"] - rows["intended"], np.inf)
+    return float(np.quantile(latency, 0.95, method="inverted_cdf")) * 1000.0

@@ -1,37 +1,22 @@
 """Writes down what was found: the verdict with its reasons and every number behind them."""
 
 import math
-from dataclasses import dataclass
 
 from tidegate.gate.comparison import RESAMPLES
-from tidegate.gate.conditions import (
-    Conditions,
-    Confidences,
-    RatioCondition,
-    ShareCondition,
-    finite,
-)
+from tidegate.gate.conditions import RatioCondition, ShareCondition, finite
 from tidegate.gate.context import Context
-from tidegate.gate.explaining import (
-    condition_words,
-    golden_words,
-    kind_words,
-    needed_time,
-    needed_words,
-)
-from tidegate.gate.profile import Profile, quantile_share
+from tidegate.gate.findings import Findings
+from tidegate.gate.profile import quantile_share
+from tidegate.gate.reasons import mend_of, needed_of, reasons_of
 from tidegate.gate.samples import BASELINE_ARM, CANDIDATE_ARM, ProtocolCode
-from tidegate.gate.statistics import correlation_measured
 from tidegate.gate.tally import Tally
-from tidegate.gate.validity import Check, lag_limit
+from tidegate.gate.validity import lag_limit
 from tidegate.gate.verdict import (
     BaselineCounts,
     ComparisonVerdict,
     Counts,
     ErrorRateVerdict,
     GeneratorHealth,
-    LookVerdict,
-    NeededTime,
     Outcome,
     QuantileVerdict,
     RatioVerdict,
@@ -39,38 +24,18 @@ from tidegate.gate.verdict import (
 )
 
 
-@dataclass(frozen=True)
-class Findings:
-    """Everything that was decided, before it is put into words."""
-
-    tally: Tally
-    profile: Profile
-    context: Context
-    levels: Confidences
-    conditions: Conditions | None
-    checks: tuple[Check, ...]
-    looks: tuple[LookVerdict, ...]
-    golden: Outcome
-    complete: bool
-    outcome: Outcome
-
-    @property
-    def problems(self) -> list[Check]:
-        return [check for check in self.checks if check.state == "violated"]
-
-
 def record(findings: Findings) -> Verdict:
     """The verdict as it is kept."""
     tally, profile, context = findings.tally, findings.profile, findings.context
     conditions = findings.conditions
-    deciding, remaining = _reasons(findings)
-    needed = _needed(findings)
+    deciding, remaining = reasons_of(findings)
+    needed = needed_of(findings)
     unknown = [check for check in findings.checks if check.state == "unknown"]
     return Verdict(
         outcome=findings.outcome,
         summary=f"{findings.outcome}: {'; '.join(deciding)}",
         reasons=(*deciding, *remaining),
-        mend=_mend(findings, needed),
+        mend=mend_of(findings, needed),
         validity="partial" if unknown else "full",
         quantiles=tuple(_quantile(tally, part) for part in conditions.slos) if conditions else (),
         error_rate=_error_rate(conditions.error_rate) if conditions else None,
@@ -96,101 +61,6 @@ def record(findings: Findings) -> Verdict:
         checks=tuple(check.record() for check in findings.checks),
         baseline_errors_by_kind=tally.errors_by_kind(BASELINE_ARM),
     )
-
-
-def _reasons(findings: Findings) -> tuple[list[str], list[str]]:
-    """The reasons that decided, and further facts."""
-    outcome, context = findings.outcome, findings.context
-    parts = _parts(findings)
-    problems = [problem.detail for problem in findings.problems]
-    facts = _facts(findings)
-    early = next(
-        (look.reason for look in findings.looks[:-1] if look.outcome is Outcome.FAIL), None
-    )
-    if findings.golden is Outcome.FAIL and context.golden is not None:
-        rest = [words for _, words in parts]
-        return [golden_words(context.golden)], [*rest, *facts, *problems]
-    if outcome is Outcome.INVALID:
-        return problems, [*(words for _, words in parts), *facts]
-    deciding = [words for part, words in parts if part is outcome]
-    remaining = [words for part, words in parts if part is not outcome]
-    if outcome is Outcome.FAIL and early is not None:
-        deciding = [early, *deciding]
-    if outcome is Outcome.INCONCLUSIVE:
-        deciding = [*_undecided(findings), *deciding]
-    return deciding, [*remaining, *facts, *problems]
-
-
-def _parts(findings: Findings) -> list[tuple[Outcome, str]]:
-    if findings.conditions is None:
-        return []
-    found = []
-    for part in findings.conditions.all:
-        words = condition_words(part, _estimate(findings.tally, part))
-        if isinstance(part, ShareCondition) and part.kind == "errorRate":
-            kinds = findings.tally.errors_by_kind(CANDIDATE_ARM)
-            words += kind_words(kinds, findings.context)
-        found.append((part.outcome, words))
-    return found
-
-
-def _undecided(findings: Findings) -> list[str]:
-    tally, profile, context = findings.tally, findings.profile, findings.context
-    found = []
-    if context.aborted is not None:
-        found.append(f"the load was ended for the users' sake: {context.aborted}")
-    if context.stopped_early is not None:
-        found.append(f"the load was stopped early: {context.stopped_early}")
-    if context.unfinished is None and not findings.complete:
-        found.append(
-            f"{tally.judged_seconds:.0f} s were judged and the profile asks for "
-            f"{profile.duration_seconds:g} s; before its end nothing passes"
-        )
-    if findings.golden is Outcome.INCONCLUSIVE and context.golden is not None:
-        found.append(
-            f"{golden_words(context.golden)}; the profile asks for a top-1 agreement of "
-            f"{profile.min_top1_agreement:.2%}"
-        )
-    return found
-
-
-def _facts(findings: Findings) -> list[str]:
-    found = []
-    stopped = findings.context.unfinished
-    if stopped is not None and findings.outcome is not Outcome.INCONCLUSIVE:
-        found.append(f"the load was stopped early: {stopped}")
-    if findings.conditions is not None and not correlation_measured(findings.tally.errors()):
-        found.append("the run is too short to measure correlation; requests count as independent")
-    unknown = [check.detail for check in findings.checks if check.state == "unknown"]
-    if unknown:
-        found.append(f"validity is partial; nobody recorded {', '.join(unknown)}")
-    return found
-
-
-def _needed(findings: Findings) -> list[NeededTime]:
-    if findings.outcome is not Outcome.INCONCLUSIVE or findings.conditions is None:
-        return []
-    tally, profile = findings.tally, findings.profile
-    found = needed_time(tally, findings.conditions, profile, findings.levels.to_pass)
-    if not findings.complete:
-        left = profile.duration_seconds - tally.judged_seconds
-        found.insert(0, NeededTime(condition="whole profile", seconds=max(left, 1.0)))
-    return found
-
-
-def _mend(findings: Findings, needed: list[NeededTime]) -> tuple[str, ...]:
-    if findings.outcome is Outcome.INVALID:
-        return tuple(problem.mend for problem in findings.problems)
-    words = [needed_words(each) for each in needed]
-    if findings.outcome is Outcome.INCONCLUSIVE and findings.golden is Outcome.INCONCLUSIVE:
-        words.append("the golden set: more examples would decide about top-1 agreement")
-    return tuple(words)
-
-
-def _estimate(tally: Tally, part: ShareCondition | RatioCondition) -> float | None:
-    if isinstance(part, RatioCondition) or part.kind != "slo":
-        return None
-    return tally.latency_quantile(CANDIDATE_ARM, quantile_share(part.name))
 
 
 def _quantile(tally: Tally, part: ShareCondition) -> QuantileVerdict:

@@ -13,7 +13,8 @@ from tidegate.gate.errors import AbandonedError
 from tidegate.gate.golden_check import GoldenResult, check_golden
 from tidegate.gate.golden_rule import golden_outcome
 from tidegate.gate.judging import judge_tally
-from tidegate.gate.load import LoadRequest, LoadResult, run_load
+from tidegate.gate.load import run_load
+from tidegate.gate.load_request import LoadRequest, LoadResult
 from tidegate.gate.preflight import preflight
 from tidegate.gate.profile import check_baseline
 from tidegate.gate.progress import OnProgress, Progress

@@ -21,9 +21,11 @@ BLOCK_SECONDS = (1, 2, 5, 10, 20, 60, 120, 300, 600, 1800, 3600)
 """A block length counts when the run has MINIMUM_BLOCKS of it: five minutes reach to 20 s, and
 only an hour and more sees what drifts within minutes."""
 
-CALIBRATION = 1.2
-"""D is taken this much larger than measured: few blocks show few of the rare bursts that make it.
-With 1.0, 11% of simulated five-minute runs whose p99 lay exactly on the SLO passed."""
+CALIBRATION = 1.5
+"""D is taken this much larger than measured: a run that happens to meet few of the rare bursts has
+few misses and, for the same reason, a small D, so both err in one direction. Of simulated
+five-minute runs whose p99 lay exactly on the SLO, with 1.2 up to 10.8% passed (blocks of a
+recording of a busy machine), with 1.35 9.1%, with 1.5 7.9%."""
 
 
 @dataclass(frozen=True)

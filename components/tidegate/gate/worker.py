@@ -19,10 +19,12 @@ import gevent.os
 
 from tidegate.gate.arms import Arm, arms_of
 from tidegate.gate.checking import ArmChecker, Revisions
-from tidegate.gate.generator import LoadArm, LoadPlan, Walk, generate
+from tidegate.gate.generator import generate
+from tidegate.gate.load_plan import LoadArm, LoadPlan
 from tidegate.gate.request import GateRequest
 from tidegate.gate.samples import CANDIDATE_ARM
 from tidegate.gate.schedule import Schedule, segments
+from tidegate.gate.walk import Walk
 from tidegate.gate.worker_messages import WorkerPlan, WorkerReport
 
 _REPORT_SECONDS = 0.25

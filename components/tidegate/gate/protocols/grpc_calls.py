@@ -11,7 +11,8 @@ from tidegate.gate.protocols.base import (
     RequestError,
 )
 from tidegate.gate.protocols.endpoint import Endpoint
-from tidegate.gate.protocols.http2 import Events, Headers, Http2, header_block
+from tidegate.gate.protocols.http2 import Events, Http2
+from tidegate.gate.protocols.http2_headers import Headers, header_block
 from tidegate.gate.protocols.wire import Wire
 from tidegate.gate.samples import ErrorKind
 

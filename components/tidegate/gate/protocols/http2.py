@@ -7,11 +7,12 @@ of headers, so equal header blocks mean equal headers and are decoded once, by `
 
 import struct
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
-from hpack import Decoder, HPACKError
+from hpack import HPACKError
 
 from tidegate.gate.protocols.base import RequestError
+from tidegate.gate.protocols.http2_headers import Headers
 from tidegate.gate.samples import ErrorKind
 
 _DATA, _HEADERS, _RST_STREAM, _SETTINGS, _PING, _GOAWAY, _WINDOW_UPDATE, _CONTINUATION = (
@@ -24,7 +25,6 @@ _DEFAULT_WINDOW = 65535
 _RENEW_WINDOW_AT = 2**30
 _LONGEST_FRAME = 2**17
 """Larger ones would be put together from several reads; smaller ones cost a header each."""
-_REMEMBERED_BLOCKS = 64
 _LAST_STREAM = 2**31 - 1
 
 
@@ -43,42 +43,6 @@ PREFACE = (
     )
     + frame(_WINDOW_UPDATE, 0, 0, struct.pack("!I", _WINDOW - _DEFAULT_WINDOW))
 )
-
-
-def header_block(headers: list[tuple[str, str]]) -> bytes:
-    """Literals without indexing and without Huffman coding (RFC 7541, 6.2.2)."""
-    return b"".join(b"\x00" + _string(name) + _string(value) for name, value in headers)
-
-
-def _string(text: str) -> bytes:
-    content, size = text.encode(), len(text.encode())
-    if size < 127:
-        return bytes([size]) + content
-    size -= 127
-    encoded = b"\x7f"
-    while size >= 128:
-        encoded += bytes([size % 128 + 128])
-        size //= 128
-    return encoded + bytes([size]) + content
-
-
-@dataclass
-class Headers:
-    """Decoded header blocks by their bytes, shared by all connections to one server."""
-
-    known: dict[bytes, dict[str, str]] = field(default_factory=dict)
-
-    def decode(self, block: bytes) -> dict[str, str]:
-        """Raises HPACKError."""
-        found = self.known.get(block)
-        if found is None:
-            decoder = Decoder()
-            decoder.header_table_size = 0
-            found = {_text(name): _text(value) for name, value in decoder.decode(block)}
-            if len(self.known) >= _REMEMBERED_BLOCKS:
-                self.known.clear()
-            self.known[block] = found
-        return found
 
 
 @dataclass
@@ -251,7 +215,3 @@ def _unpadded(flags: int, payload: bytes) -> bytes:
 
 def _broken(what: str) -> RequestError:
     return RequestError(ErrorKind.CONNECTION, f"HTTP/2: {what}")
-
-
-def _text(value: str | bytes) -> str:
-    return value if isinstance(value, str) else value.decode()

@@ -14,7 +14,13 @@ from tidegate.gate.report.chart import ARM_NAMES, LINE_STYLES, Chart, add_legend
 from tidegate.gate.report.picture import LATENCY_EDGES, ArmPicture, Picture
 from tidegate.gate.report.scales import finite_range, time_unit, use_milliseconds
 from tidegate.gate.report.svg import COLOURS, figure_of
-from tidegate.gate.samples import BASELINE_ARM, CANDIDATE_ARM, ErrorKind, FloatArray
+from tidegate.gate.report.time_axes import (
+    draw_over_time,
+    label_time,
+    name_line,
+    shade_warm_up,
+)
+from tidegate.gate.samples import BASELINE_ARM, CANDIDATE_ARM, ErrorKind
 from tidegate.gate.verdict import Verdict
 
 _DENSITY_COLOUR = {CANDIDATE_ARM: "#5c93d6", BASELINE_ARM: "#d39255"}
@@ -36,7 +42,7 @@ def latency_chart(picture: Picture, verdict: Verdict) -> Chart:
             _density(axes, picture, arm, low, high)
             _quantile_lines(axes, picture, counts, drawn, ARM_NAMES.get(arm, "muted"))
             _slo_lines(axes, slos)
-            _warm_up(axes, picture)
+            shade_warm_up(axes, picture)
             axes.set_ylim(low, high)
             axes.set_ylabel("latency, ms")
             use_milliseconds(axes.yaxis, low, high)
@@ -44,7 +50,7 @@ def latency_chart(picture: Picture, verdict: Verdict) -> Chart:
                 axes.set_title(ARM_NAMES.get(arm, f"arm {arm}"))
             axes.grid(visible=False, axis="x")
         add_legend(figure, panels[0], width)
-        _label_time(panels[-1], picture)
+        label_time(panels[-1], picture)
         return figure
 
     return draw_chart(
@@ -87,12 +93,12 @@ def errors_chart(picture: Picture) -> Chart | None:
                 linewidth=0,
             )
             bottom += counts
-        _warm_up(axes, picture)
+        shade_warm_up(axes, picture)
         axes.set_ylabel("failed requests")
         axes.yaxis.set_major_locator(MaxNLocator(integer=True))
         axes.grid(visible=False, axis="x")
         add_legend(figure, axes, width)
-        _label_time(axes, picture)
+        label_time(axes, picture)
         return figure
 
     words = ", ".join(f"{int(counts.sum())} {label}" for label, counts in rows)
@@ -120,17 +126,17 @@ def lag_chart(picture: Picture, verdict: Verdict) -> Chart:
         for share, label, style in ((0.5, "p50", "-"), (0.99, "p99", "--"), (1.0, "largest", ":")):
             milliseconds = total.lag_over_time(share) * 1000
             lines.append(milliseconds)
-            _over_time(axes, picture, milliseconds, COLOURS["candidate"], style, label)
+            draw_over_time(axes, picture, milliseconds, COLOURS["candidate"], style, label)
         axes.axhline(limit, color=COLOURS["limit"], linewidth=1.4)
-        _name_line(axes, limit, f"limit for p99 {plain(limit)} ms")
-        _warm_up(axes, picture)
+        name_line(axes, limit, f"limit for p99 {plain(limit)} ms")
+        shade_warm_up(axes, picture)
         low, high = finite_range([*lines, np.array([limit])], 0.01, 100.0)
         axes.set_ylim(low / 1.5, high * 1.8)
         use_milliseconds(axes.yaxis, low, high)
         axes.set_ylabel("lag, ms")
         axes.grid(visible=False, axis="x")
         add_legend(figure, axes, width)
-        _label_time(axes, picture)
+        label_time(axes, picture)
         return figure
 
     measured = verdict.generator.lag_p99_milliseconds
@@ -173,23 +179,7 @@ def _quantile_lines(
 ) -> None:
     for style, quantile in zip(LINE_STYLES, quantiles, strict=False):
         milliseconds = counts.latency_over_time(quantile_share(quantile)) * 1000
-        _over_time(axes, picture, milliseconds, COLOURS[colour], style, quantile)
-
-
-def _over_time(
-    axes: Axes, picture: Picture, values: FloatArray, colour: str, style: str, label: str
-) -> None:
-    divisor, _ = time_unit(picture.edges[-1])
-    shown = np.where(np.isfinite(values), values, np.nan)
-    # A step ends at its bin's own end, so the last bin is drawn whole.
-    axes.plot(
-        picture.edges / divisor,
-        np.append(shown, shown[-1:]),
-        drawstyle="steps-post",
-        color=colour,
-        linestyle=style,
-        label=label,
-    )
+        draw_over_time(axes, picture, milliseconds, COLOURS[colour], style, quantile)
 
 
 def _slo_lines(axes: Axes, slos: dict[str, float]) -> None:
@@ -200,39 +190,7 @@ def _slo_lines(axes: Axes, slos: dict[str, float]) -> None:
         axes.axhline(milliseconds, color=COLOURS["limit"], linewidth=1.4)
         # Neighbouring lines are named at opposite ends, so that the names keep apart.
         label = f"{', '.join(quantiles)} SLO {plain(milliseconds)} ms"
-        _name_line(axes, milliseconds, label, at_left=position % 2 == 1)
-
-
-def _name_line(axes: Axes, height: float, text: str, *, at_left: bool = False) -> None:
-    axes.annotate(
-        text,
-        (0 if at_left else 1, height),
-        xycoords=("axes fraction", "data"),
-        xytext=(3 if at_left else -3, 0),
-        textcoords="offset points",
-        ha="left" if at_left else "right",
-        va="center",
-        color=COLOURS["limit"],
-        bbox={"facecolor": COLOURS["page"], "edgecolor": "none", "pad": 1.5, "alpha": 0.9},
-    )
-
-
-def _warm_up(axes: Axes, picture: Picture) -> None:
-    divisor, _ = time_unit(picture.edges[-1])
-    if picture.warm_up_seconds > 0:
-        axes.axvspan(
-            0,
-            min(picture.warm_up_seconds, picture.edges[-1]) / divisor,
-            color=COLOURS["grid"],
-            alpha=0.5,
-            linewidth=0,
-            label="warm-up, not judged",
-        )
-    axes.set_xlim(0, picture.edges[-1] / divisor)
-
-
-def _label_time(axes: Axes, picture: Picture) -> None:
-    axes.set_xlabel(f"time since the first request, {time_unit(picture.edges[-1])[1]}")
+        name_line(axes, milliseconds, label, at_left=position % 2 == 1)
 
 
 def _latency_limits(picture: Picture, slos: dict[str, float]) -> tuple[float, float]:

@@ -11,47 +11,31 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import psutil
 import pytest
 from filelock import FileLock
 from numpy.typing import NDArray
 
-from tests.unit.gate.builders import make_profile, make_request
-from tests.unit.gate.kserve_fake import SIGNATURE, FakeServer, Fault, serving
+from tests.unit.gate.builders import make_request, make_short_profile
+from tests.unit.gate.kserve_fake import SIGNATURE, FakeServer, serving
+from tests.unit.gate.running import (
+    GOLDEN_REQUESTS,
+    events,
+    has_ended,
+    run_gate,
+    run_gates,
+    start_and_wait_for_workers,
+    start_runner,
+    wait_for_event,
+    worker_pids,
+)
 from tidegate.gate.attempts import attempts_of
 from tidegate.gate.evidence import latest_evidence
-from tidegate.gate.journal import read_events
-from tidegate.gate.request import GateRequest
 from tidegate.gate.samples import Samples
 from tidegate.gate.verdict import Outcome, Verdict
 from tidegate.spec.golden import GoldenData, save_golden
 from tidegate.spec.signature import TensorSpec
 
 pytestmark = [pytest.mark.unit, pytest.mark.timeout(60)]
-
-GOLDEN_REQUESTS = 8
-
-
-def start_runner(run_dir: Path) -> subprocess.Popen[bytes]:
-    return subprocess.Popen([sys.executable, "-m", "tidegate.gate.runner", str(run_dir)])
-
-
-def run_gate(run_dir: Path, request: GateRequest) -> tuple[int, Verdict]:
-    run_dir.mkdir(exist_ok=True)
-    request.write(run_dir / "request.json")
-    code = start_runner(run_dir).wait(50)
-    return code, Verdict.load(run_dir / "verdict.json")
-
-
-def events(run_dir: Path) -> list[dict[str, Any]]:
-    return read_events(run_dir / "journal.jsonl")[0]
-
-
-def wait_for_event(run_dir: Path, name: str, times: int = 1) -> None:
-    deadline = time.monotonic() + 20
-    while [event["event"] for event in events(run_dir)].count(name) < times:
-        assert time.monotonic() < deadline, f"no event {name}: {events(run_dir)}"
-        time.sleep(0.05)
 
 
 def test_healthy_server_passes_with_evidence(tmp_path: Path) -> None:
@@ -85,68 +69,6 @@ def test_healthy_server_passes_with_evidence(tmp_path: Path) -> None:
     assert names[0] == "started" and names[-1] == "verdict" and "progress" in names
 
 
-@pytest.mark.parametrize(
-    ("fault", "said"),
-    [
-        ("wrongValue", "golden answers are wrong"),
-        ("emptyTensor", "is empty"),
-        ("notANumber", "holds NaN"),
-    ],
-)
-def test_wrong_golden_answers_fail_before_any_load(tmp_path: Path, fault: Fault, said: str) -> None:
-    with serving(FakeServer(fault=fault)) as server:
-        code, verdict = run_gate(tmp_path / "run", make_request(tmp_path, server))
-        assert server.requests == GOLDEN_REQUESTS
-    assert (code, verdict.outcome) == (1, Outcome.FAIL)
-    assert said in verdict.summary
-    assert verdict.counts.sent == 0
-
-
-@pytest.mark.parametrize(
-    ("fault", "healthy_requests", "kind"),
-    [
-        ("hang", 0, "deadline"),
-        ("hang", GOLDEN_REQUESTS, "deadline"),
-        ("status500", 0, "status"),
-        ("emptyTensor", GOLDEN_REQUESTS, "emptyTensor"),
-    ],
-)
-def test_errors_under_load_fail_and_stop_the_load_early(
-    tmp_path: Path, fault: Fault, healthy_requests: int, kind: str
-) -> None:
-    with serving(FakeServer(fault=fault, healthy_requests=healthy_requests)) as server:
-        profile = make_profile(duration_seconds=60, deadline_seconds=1, slos={"p95": 900})
-        request = make_request(tmp_path, server, profile=profile)
-        code, verdict = run_gate(tmp_path / "run", request)
-    assert (code, verdict.outcome) == (1, Outcome.FAIL), verdict.reasons
-    assert verdict.stopped_early is not None
-    assert verdict.counts.planned < 1500
-    assert kind in verdict.errors_by_kind and kind in verdict.first_errors
-    assert "error rate" in verdict.summary
-
-
-def test_slow_server_fails_on_its_quantile(tmp_path: Path) -> None:
-    with serving(FakeServer(fault="slow", healthy_requests=GOLDEN_REQUESTS)) as server:
-        code, verdict = run_gate(tmp_path / "run", make_request(tmp_path, server))
-    assert (code, verdict.outcome) == (1, Outcome.FAIL), verdict.reasons
-    assert "p95" in verdict.summary and "SLO 1000 ms" in verdict.summary
-    assert verdict.counts.errored == 0
-
-
-def test_other_version_is_invalid(tmp_path: Path) -> None:
-    with serving(FakeServer(fault="otherVersion")) as server:
-        code, verdict = run_gate(tmp_path / "run", make_request(tmp_path, server))
-    assert (code, verdict.outcome) == (3, Outcome.INVALID)
-    assert "doubler version 1, expected doubler version 2" in verdict.summary
-
-
-def test_server_that_counts_otherwise_is_invalid(tmp_path: Path) -> None:
-    with serving(FakeServer(counted_twice=True)) as server:
-        code, verdict = run_gate(tmp_path / "run", make_request(tmp_path, server))
-    assert (code, verdict.outcome) == (3, Outcome.INVALID)
-    assert "the server counted" in verdict.summary
-
-
 def test_refused_connection_is_invalid(tmp_path: Path) -> None:
     with socket.socket() as taken:
         taken.bind(("127.0.0.1", 0))  # bound but not listening
@@ -173,7 +95,7 @@ def test_unwanted_run_stops_without_verdict(tmp_path: Path, event: str) -> None:
     run_dir = tmp_path / "run"
     run_dir.mkdir()
     with serving(FakeServer()) as server:
-        profile = make_profile(duration_seconds=60)
+        profile = make_short_profile(duration_seconds=60)
         lease = 2.0 if event == "leaseLost" else None
         make_request(tmp_path, server, profile=profile, lease_seconds=lease).write(
             run_dir / "request.json"
@@ -212,39 +134,19 @@ def test_broken_request_is_an_error_in_the_journal(tmp_path: Path) -> None:
     assert event["event"] == "error" and "request.json" in event["message"]
 
 
-def start_and_wait_for_workers(run_dir: Path, request: GateRequest) -> "subprocess.Popen[bytes]":
-    run_dir.mkdir()
-    request.write(run_dir / "request.json")
-    runner = start_runner(run_dir)
-    deadline = time.monotonic() + 20
-    while not any(event.get("sent", 0) >= 50 for event in events(run_dir)):
-        assert time.monotonic() < deadline and runner.poll() is None, events(run_dir)
-        time.sleep(0.05)
-    return runner
-
-
-def worker_pids(run_dir: Path) -> list[int]:
-    pids: list[int] = json.loads((run_dir / "load" / "pids.json").read_text())["workers"]
-    return pids
-
-
-def has_ended(pid: int) -> bool:
-    """A process that nobody has waited for yet counts as ended."""
-    try:
-        return psutil.Process(pid).status() == psutil.STATUS_ZOMBIE
-    except psutil.NoSuchProcess:
-        return True
-
-
 def test_two_workers_send_one_schedule(tmp_path: Path) -> None:
-    with serving(FakeServer()) as server:
-        alone, both = (
-            run_gate(tmp_path / str(workers), make_request(tmp_path, server, workers=workers))[1]
-            for workers in (1, 2)
-        )
-        assert both.outcome is Outcome.PASS, both.reasons
-    assert both.counts == alone.counts.model_copy(update={"server": both.counts.server})
-    first, second = (Samples.load(tmp_path / each / "samples.npz").intended for each in ("1", "2"))
+    with serving(FakeServer()) as server, serving(FakeServer()) as other:
+        requests = {
+            "alone": make_request(tmp_path, server, workers=1),
+            "both": make_request(tmp_path, other, workers=2, lock_path=str(tmp_path / "other")),
+        }
+        verdicts = run_gates(tmp_path, requests)
+    alone, both = (verdicts[name][1] for name in requests)
+    assert both.outcome is Outcome.PASS, both.reasons
+    assert both.counts == alone.counts
+    first, second = (
+        Samples.load(tmp_path / f"run-{name}" / "samples.npz").intended for name in requests
+    )
     assert np.array_equal(first, second)
 
 
@@ -266,7 +168,7 @@ def test_a_killed_runner_takes_its_workers_with_it_and_its_attempt_is_spent(
 ) -> None:
     run_dir = tmp_path / "run"
     with serving(FakeServer()) as server:
-        request = make_request(tmp_path, server, profile=make_profile(duration_seconds=60))
+        request = make_request(tmp_path, server, profile=make_short_profile(duration_seconds=60))
         runner = start_and_wait_for_workers(run_dir, request)
         pids = worker_pids(run_dir)
         runner.kill()
@@ -299,13 +201,13 @@ def test_a_baseline_is_loaded_in_the_same_minutes(tmp_path: Path) -> None:
             server,
             baseline=baseline,
             grpc_streaming=True,
-            profile=make_profile(comparison_margins={}),
+            profile=make_short_profile(comparison_margins={}),
         )
         code, verdict = run_gate(tmp_path / "run", request)
     assert code == 0, verdict.reasons
     assert verdict.validity == "full"
     assert verdict.counts.baseline is not None
-    assert verdict.counts.baseline.judged == 100 and verdict.counts.judged == 200
+    assert verdict.counts.baseline.judged == 50 and verdict.counts.judged == 200
     assert set(verdict.counts.by_protocol) == {"httpBinary", "httpJson", "grpc", "grpcStream"}
     samples = Samples.load(tmp_path / "run" / "samples.npz")
     assert samples.revisions == (request.revision, "doubler-1-89abcdef")
@@ -322,7 +224,7 @@ def test_a_baseline_of_another_version_is_refused_before_load(tmp_path: Path) ->
             "model_version": "1",
         }
         request = make_request(
-            tmp_path, server, baseline=baseline, profile=make_profile(comparison_margins={})
+            tmp_path, server, baseline=baseline, profile=make_short_profile(comparison_margins={})
         )
         code, verdict = run_gate(tmp_path / "run", request)
     assert (code, verdict.counts.sent) == (3, 0)
@@ -341,7 +243,7 @@ def test_a_rise_of_users_latency_ends_the_load(tmp_path: Path) -> None:
             "grpc_target": other.grpc_target,
             "model_version": "1",
         }
-        profile = make_profile(comparison_margins={}, duration_seconds=60, warm_up_seconds=2)
+        profile = make_short_profile(comparison_margins={}, duration_seconds=60, warm_up_seconds=2)
         request = make_request(tmp_path, server, baseline=baseline, profile=profile)
         code, verdict = run_gate(tmp_path / "run", request)
     assert code == 2, verdict.reasons
@@ -415,7 +317,7 @@ def test_a_golden_set_of_another_model_is_an_error_in_words(tmp_path: Path) -> N
 
 
 def test_command_line_needs_no_more_than_a_target(tmp_path: Path) -> None:
-    profile = make_profile(comparison_margins={})
+    profile = make_short_profile(comparison_margins={})
     (tmp_path / "profile.yaml").write_text(json.dumps(profile.model_dump(by_alias=True)))
     with serving(FakeServer()) as server:
         command = [sys.executable, "-m", "tidegate.cli", "gate", "run", "--model", "doubler"]
@@ -434,15 +336,3 @@ def test_command_line_needs_no_more_than_a_target(tmp_path: Path) -> None:
     verdict = Verdict.load(tmp_path / "out" / "verdict.json")
     assert verdict.validity == "partial" and verdict.golden is None
     assert (tmp_path / "out" / "report.html").exists()
-
-
-def test_a_look_that_fails_ends_the_load(tmp_path: Path) -> None:
-    # Right answers, all of them too late: errors alone would let the load go on.
-    slow = FakeServer(fault="slow", healthy_requests=GOLDEN_REQUESTS, slow_seconds=0.3)
-    with serving(slow) as server:
-        profile = make_profile(duration_seconds=60, slos={"p50": 100}, looks_seconds=[2.0])
-        code, verdict = run_gate(tmp_path / "run", make_request(tmp_path, server, profile=profile))
-    assert (code, verdict.outcome) == (1, Outcome.FAIL), verdict.reasons
-    assert verdict.stopped_early is not None and "look at 2 s" in verdict.stopped_early
-    assert verdict.looks[0].outcome is Outcome.FAIL
-    assert verdict.counts.planned == verdict.counts.sent < 1500

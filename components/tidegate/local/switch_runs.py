@@ -3,6 +3,7 @@
 import asyncio
 import shutil
 import time
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -83,17 +84,14 @@ class SwitchRuns:
         paths = sorted(self._folder.switches.glob("*/"))
         return [SwitchFolder(self._folder, path.name) for path in paths]
 
-    def runs(self, service: str) -> list[SwitchRun]:
-        """All runs, oldest first."""
-        return [
-            SwitchRun(folder, SwitchRequest.load(folder / REQUEST))
-            for folder in self._jobs(service).folders()
-            if (folder / REQUEST).exists()
-        ]
+    def newest_first(self, service: str) -> Iterator[SwitchRun]:
+        """Every run of the service."""
+        for folder in reversed(self._jobs(service).folders()):
+            if (folder / REQUEST).exists():
+                yield SwitchRun(folder, SwitchRequest.load(folder / REQUEST))
 
     def latest(self, service: str) -> SwitchRun | None:
-        runs = self.runs(service)
-        return runs[-1] if runs else None
+        return next(self.newest_first(service), None)
 
     def unfinished(self, service: str) -> SwitchRun | None:
         """The run that has no outcome yet, whether or not its process is there."""
@@ -104,7 +102,7 @@ class SwitchRuns:
         self, service: str, revision: str, retry: str | None
     ) -> SwitchOutcome | None:
         """The revision's last run, when it was shown to be worse and no new reason is given."""
-        for run in reversed(self.runs(service)):
+        for run in self.newest_first(service):
             if run.request.to_revision != revision or (outcome := run.outcome) is None:
                 continue
             stands = outcome.ending is Ending.TURNED_BACK and outcome.was_shown

@@ -37,7 +37,11 @@ class TrafficMover:
             await self._bring(operation, inputs)
         except (RouterError, SwitchRunError, SupervisionError) as error:
             raise ProviderError(str(error)) from error
-        self._stack.switches.folder(inputs.service).clear_override()
+        folder = self._stack.switches.folder(inputs.service)
+        override = folder.override()
+        # Another one was written meanwhile, by somebody who is about to move the traffic.
+        if override is not None and override.revision == inputs.revision:
+            folder.clear_override()
 
     async def _bring(self, operation: Operation, inputs: TrafficSwitchInputs) -> None:
         self._refuse_override(inputs)

@@ -5,16 +5,18 @@ and must be right for the one that they name. Prints the moment of `time.perf_co
 the schedule begins, and writes one row for each request to the plan's `result`.
 """
 
+import contextlib
 import json
+import os
 import sys
 import time
 from collections.abc import Iterator
-from dataclasses import asdict, dataclass
 from pathlib import Path
 
 import gevent
 import numpy as np
 
+from tests.benchmarks.switch_users import SwitchUsers
 from tidegate.gate.answers import AnswerChecker
 from tidegate.gate.checking import ArmChecker, Finding, Revisions
 from tidegate.gate.generator import generate
@@ -30,30 +32,10 @@ from tidegate.gate.walk import Walk
 from tidegate.spec.golden import load_golden
 from tidegate.spec.release import load_release
 
+_PRIORITY = -10
+"""As the gate's own workers: users do not wait for a processor on this machine."""
 _TAKE_SECONDS = 0.5
 _START_DELAY_SECONDS = 0.5
-
-
-@dataclass(frozen=True)
-class SwitchLoad:
-    """What the users send; `releases` maps revisions to releases of the service."""
-
-    target: str
-    serving_root: str
-    service: str
-    releases: dict[str, str]
-    rate_per_second: float
-    seconds: float
-    deadline_seconds: float
-    seed: int
-    result: str
-
-    @classmethod
-    def load(cls, path: Path) -> "SwitchLoad":
-        return cls(**json.loads(path.read_text()))
-
-    def write(self, path: Path) -> None:
-        path.write_text(json.dumps(asdict(self)))
 
 
 class EitherRevision(ArmChecker):
@@ -97,13 +79,15 @@ class EitherRevision(ArmChecker):
 
 
 def main(arguments: list[str]) -> int:
-    load = SwitchLoad.load(Path(arguments[0]))
+    with contextlib.suppress(OSError):
+        os.setpriority(os.PRIO_PROCESS, 0, _PRIORITY)
+    users = SwitchUsers.load(Path(arguments[0]))
     releases = {
-        revision: load_release(Path(load.serving_root), load.service, release)
-        for revision, release in load.releases.items()
+        revision: load_release(Path(users.serving_root), users.service, release)
+        for revision, release in users.releases.items()
     }
     goldens = {
-        revision: load_golden(Path(load.serving_root) / release.golden.path, release.model)
+        revision: load_golden(Path(users.serving_root) / release.golden.path, release.model)
         for revision, release in releases.items()
     }
     revisions = Revisions()
@@ -116,7 +100,7 @@ def main(arguments: list[str]) -> int:
     )
     # Releases of one lineage are asked the same: any golden set has the inputs.
     first = next(iter(releases))
-    endpoint = Endpoint(load.target)
+    endpoint = Endpoint(users.target)
     protocols = protocols_for(endpoint, endpoint, releases[first].model, goldens[first])
     rows: list[Rows] = []
 
@@ -129,9 +113,9 @@ def main(arguments: list[str]) -> int:
     print(json.dumps({"origin": origin}), flush=True)
     walk = generate(
         LoadPlan(
-            schedule=_schedule(load, goldens[first].count),
+            schedule=_schedule(users, goldens[first].count),
             arms={CANDIDATE_ARM: LoadArm({each.code: each for each in protocols}, checker)},
-            deadline_seconds=load.deadline_seconds,
+            deadline_seconds=users.deadline_seconds,
             origin=origin,
         ),
         while_running,
@@ -140,25 +124,25 @@ def main(arguments: list[str]) -> int:
     for protocol in protocols:
         protocol.close()
     samples = samples_of(np.concatenate(rows), revisions.names)
-    samples.save(Path(load.result))
-    Path(load.result).with_suffix(".json").write_text(json.dumps(walk.first_errors[CANDIDATE_ARM]))
+    samples.save(Path(users.result))
+    Path(users.result).with_suffix(".json").write_text(json.dumps(walk.first_errors[CANDIDATE_ARM]))
     return 0
 
 
-def _schedule(load: SwitchLoad, examples: int) -> Iterator[Schedule]:
+def _schedule(users: SwitchUsers, examples: int) -> Iterator[Schedule]:
     profile = Profile(
         name="switches",
         description="users during switches",
         arrival="poisson",
-        rate_per_second=load.rate_per_second,
-        duration_seconds=load.seconds,
+        rate_per_second=users.rate_per_second,
+        duration_seconds=users.seconds,
         warm_up_seconds=0,
-        deadline_seconds=load.deadline_seconds,
-        slos={"p50": load.deadline_seconds * 900},
+        deadline_seconds=users.deadline_seconds,
+        slos={"p50": users.deadline_seconds * 900},
         max_error_rate=0.5,
-        seed=load.seed,
+        seed=users.seed,
         max_requests=100_000_000,
-        max_seconds=load.seconds + 60,
+        max_seconds=users.seconds + 60,
     )
     codes = protocol_codes(grpc=True, streaming=False)
     return segments(profile, [ArmPlan(CANDIDATE_ARM, codes)], examples)

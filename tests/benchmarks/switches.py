@@ -21,7 +21,7 @@ import numpy.typing as npt
 
 from tests.benchmarks.figure import Measurement, spread
 from tests.benchmarks.stacks import RESULTS, say, temporary_folder
-from tests.benchmarks.switch_load import SwitchLoad
+from tests.benchmarks.switch_users import SwitchUsers
 from tests.engine.harness.toolchain_environment import REPOSITORY
 from tidegate.gate.samples import ProtocolCode, Samples
 from tidegate.local.slots import SlotRequest
@@ -198,7 +198,7 @@ async def _switch_under_load(stack: LocalStack, folder: Path, serving_root: Path
     record = stack.gateway.record()
     assert record is not None
     result = folder / "samples.npz"
-    load = SwitchLoad(
+    load = SwitchUsers(
         record.address,
         str(serving_root),
         SERVICE,
@@ -249,7 +249,7 @@ async def _switch_under_load(stack: LocalStack, folder: Path, serving_root: Path
     )
 
 
-def _start_load(load: SwitchLoad, folder: Path) -> "subprocess.Popen[str]":
+def _start_load(load: SwitchUsers, folder: Path) -> "subprocess.Popen[str]":
     plan = folder / "load.json"
     load.write(plan)
     log: IO[bytes] = (folder / "load.log").open("wb")

@@ -59,8 +59,8 @@ class SwitchStrategy(SpecModel):
     steps: tuple[CanaryStep, ...] = ()
     bake_seconds: float = Field(default=0, ge=0, le=86400)
     max_regression: MaxRegression = MaxRegression()
-    minimum_requests: int = Field(default=500, ge=100)
-    patience: float = Field(default=5, ge=1, le=100)
+    minimum_requests: int = Field(default=1000, ge=100)
+    patience: float = Field(default=10, ge=1, le=100)
 
     @model_validator(mode="after")
     def _steps_fit_the_strategy(self) -> Self:
@@ -92,7 +92,7 @@ class SwitchStrategy(SpecModel):
 
 
 class Affinity(SpecModel):
-    """Keeps a session on the revision that began it, while that revision takes its requests.
+    """Keeps a session on the revision that began it, while that takes traffic, and through a bake.
 
     The gateway names the revision in a cookie, or in a response header that clients send back.
     """

@@ -23,8 +23,12 @@ from tidegate.traffic.user_sample import UserSample
 AFTER_SECONDS = 60.0
 """Of the old revision's last minute and of each minute of a bake: machine and users of moments
 further apart differ more."""
-AFTER_ALLOWANCE = 1.5
+AFTER_ALLOWANCE = 1.25
 """A bake compares different moments, so a quantile has to be this much beyond its margin."""
+
+
+AFTER_LOAD = 1.25
+"""With this many times the old revision's requests, longer latencies are the load's."""
 
 
 class _StageJudge(ABC):
@@ -213,13 +217,18 @@ class AfterJudge(_StageJudge):
         if elapsed >= self._next_look or elapsed >= AFTER_SECONDS or ended:
             self._next_look = elapsed * LOOK_FACTOR
             # Nothing is shown good here: the upper bounds are for whoever watches.
-            self._look(self._margins, self._budget.last_advance, may_advance=False)
+            margins = self._margins if self._load_is_alike() else {}
+            self._look(margins, self._budget.last_advance, may_advance=False)
             if broken := self._shown_broken():
                 return broken
         if ended:
             return self._decide(StageOutcome.ADVANCE, words.baked(self._seconds))
         reason = words.baking(self._candidate, self._reference)
         return self._judgement(StageOutcome.UNDECIDED, reason)
+
+    def _load_is_alike(self) -> bool:
+        new, old = self._candidate, self._reference
+        return new.requests * old.seconds <= AFTER_LOAD * old.requests * new.seconds
 
 
 def _recorded(before: Sequence[tuple[float, UserCounters]]) -> UserSample:

@@ -20,6 +20,7 @@ from tidegate.gate.tally import ComparisonCounts, ShareCounts
 from tidegate.traffic.outcome import ConditionJudgement, StageOutcome
 
 ERROR_RATE = "errorRate"
+FEW_FAILURES = 20
 GROSS_SHARE = 0.5
 """From here on a revision is broken rather than worse."""
 GROSS_WINDOW_SECONDS = 10
@@ -45,8 +46,8 @@ def error_difference(
     """
     if not (correlation_measured(candidate) and correlation_measured(reference)):
         return ConditionJudgement(ERROR_RATE, None, None, None, limit, StageOutcome.UNDECIDED)
-    new = share_bounds(candidate, levels.advance, levels.turn_back)
-    old = share_bounds(reference, levels.turn_back, levels.advance)
+    new = _error_bounds(candidate, levels.advance, levels.turn_back)
+    old = _error_bounds(reference, levels.turn_back, levels.advance)
     new_share, old_share = _share(new), _share(old)
     difference = new_share - old_share
     lower = difference - math.hypot(new_share - new.lower, old.upper - old_share)
@@ -111,6 +112,26 @@ def fails_grossly(
     each = 1.0 - (1.0 - confidence) / 2.0
     lower = lower_bound(errors, requests, each)
     return lower - upper_bound(other_errors, others, each) > limit
+
+
+def _error_bounds(counts: ShareCounts, confidence: float, fail_confidence: float) -> ShareBounds:
+    """As `share_bounds`. Of few failures the variance between blocks says nothing about their
+    correlation; each run of neighbouring seconds with failures then counts as one event (the runs
+    estimator of the extremal index; Smith and Weissman 1994).
+    """
+    requests, misses = int(counts.requests.sum()), int(counts.misses.sum())
+    if misses >= FEW_FAILURES:
+        return share_bounds(counts, confidence, fail_confidence)
+    failing = np.diff(counts.misses > 0, prepend=False, append=False)
+    effect = misses / (np.count_nonzero(failing) // 2) if misses else 1.0
+    n, x = requests / effect, misses / effect
+    return ShareBounds(
+        misses=misses,
+        requests=requests,
+        design_effect=effect,
+        lower=lower_bound(x, n, fail_confidence),
+        upper=upper_bound(x, n, confidence),
+    )
 
 
 def _quantile(counts: ComparisonCounts, share: float) -> float:

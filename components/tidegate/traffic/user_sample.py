@@ -69,6 +69,10 @@ class UserSample:
         self._timed[block] += durations.size + errors
 
     @property
+    def seconds(self) -> int:
+        return self._end
+
+    @property
     def requests(self) -> int:
         return int(self._requests.sum())
 

@@ -306,7 +306,9 @@ Ask = Callable[[str | None], Awaitable[tuple[str, str | None]]]
 
 
 @pytest.mark.parametrize("way", ["cookie", "header", "grpc"])
-async def test_a_session_stays_while_its_side_is_in_the_routes(stage: Stage, way: str) -> None:
+async def test_a_session_stays_while_its_side_takes_or_finishes_sessions(
+    stage: Stage, way: str
+) -> None:
     affinity = Affinity(cookie="session") if way == "cookie" else Affinity(header="x-session")
     ask = _asker(stage, way)
     routes = replace(ROUTES, affinity=affinity)
@@ -316,16 +318,17 @@ async def test_a_session_stays_while_its_side_is_in_the_routes(stage: Stage, way
     assert key is not None
 
     for weight in (50, 1, 0, 30, 0):
-        moved = replace(routes, weights={ONE: weight, TWO: 100 - weight})
+        weights = {ONE: weight, TWO: 100 - weight}
+        moved = replace(routes, weights=weights, finishing=() if weight else (ONE,))
         await stage.gateway.router.apply(moved)
         assert (await ask(key))[0] == ONE
 
     assert (await ask(None))[0] == TWO
-    await stage.gateway.router.apply(replace(routes, weights={TWO: 100}))
+    await stage.gateway.router.apply(replace(routes, weights={ONE: 0, TWO: 100}))
     revision, key = await ask(key)
     assert revision == TWO
     assert key is not None
-    await stage.gateway.router.apply(replace(routes, weights={ONE: 100, TWO: 0}))
+    await stage.gateway.router.apply(replace(routes, weights={ONE: 99, TWO: 1}))
     assert (await ask(key))[0] == TWO
 
 

@@ -137,10 +137,10 @@ async def prove(stack: LocalStack, service: str, revision: str, sleep: Sleep) ->
 def full_weight_to(routes: ServiceRoutes, revision: str) -> ServiceRoutes:
     """The same routes with everything at one revision and the others still referenced.
 
-    With affinity they are not: their sessions would stay on what everybody is to leave.
+    Sessions move as well: everybody is to leave the others.
     """
-    others = dict.fromkeys(routes.weights, 0) if routes.affinity is None else {}
-    return replace(routes, weights={**others, revision: FULL_WEIGHT})
+    weights = {**dict.fromkeys(routes.weights, 0), revision: FULL_WEIGHT}
+    return replace(routes, weights=weights, finishing=())
 
 
 def _check_evidence(stack: LocalStack, service: str, revision: str) -> None:

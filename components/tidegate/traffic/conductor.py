@@ -207,11 +207,7 @@ class Conductor:
         await self._router.move(before)
 
     async def _drain(self, revision: str) -> DrainRecord | None:
-        """Wait for what the revision had begun; None when it goes on taking requests, or when the
-        router could not be asked."""
-        routes = self._router.in_force
-        if routes.affinity is not None and routes.references(revision):
-            return None  # its sessions stay with it
+        """Wait for what the revision had begun; None when the router could not be asked."""
         try:
             drained = await drain(
                 self._router.plain,

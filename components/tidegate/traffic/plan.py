@@ -60,6 +60,9 @@ def plan(
     ]
     if strategy.bake_seconds:
         baked = _shared(target, referenced, {new: FULL_WEIGHT})
+        if target.affinity is not None:
+            # The old revision's sessions may end where they are; after the bake they move.
+            baked = replace(baked, finishing=(old,))
         stages.append(Stage("bake", baked, strategy.bake_seconds, strategy.bake_seconds))
     return (*stages, final)
 

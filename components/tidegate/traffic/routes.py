@@ -21,6 +21,8 @@ class ServiceRoutes:
     REVISION_HEADER goes to that revision's server and nowhere else, whatever its weight; neither
     retries nor affinity apply to it. `retries` is how often the gateway repeats a user's request
     that never reached a server. `max_stream_seconds` ends streams that last longer; None does not.
+    With `affinity` a session stays on the revision that began it while that has a weight above 0,
+    or is one of `finishing`, which take no new sessions.
     """
 
     service: str
@@ -30,6 +32,7 @@ class ServiceRoutes:
     max_stream_seconds: float | None = None
     retries: int = 0
     affinity: Affinity | None = None
+    finishing: tuple[str, ...] = ()
 
     @property
     def live_revision(self) -> str | None:
@@ -40,3 +43,9 @@ class ServiceRoutes:
     def references(self, revision: str) -> bool:
         """Whether a route points at the revision, with weight 0 or more."""
         return revision in self.weights
+
+    def keeps_sessions(self, revision: str) -> bool:
+        """Whether requests of sessions that the revision began still go to it."""
+        if self.affinity is None:
+            return False
+        return self.weights.get(revision, 0) > 0 or revision in self.finishing

@@ -14,7 +14,7 @@ from tests.unit.traffic.conducting import (
     Scene,
     ScriptedJudges,
 )
-from tidegate.spec.traffic import Affinity, SwitchStrategy
+from tidegate.spec.traffic import SwitchStrategy
 from tidegate.traffic.conductor_parts import Position
 from tidegate.traffic.router import RouterError
 from tidegate.traffic.switch_documents import Decision, Ending
@@ -283,14 +283,3 @@ async def test_what_is_still_open_at_the_limit_is_told_by_protocol() -> None:
     assert outcome.drained.revision == OLD
     assert outcome.drained.open_requests == {"http": 3, "grpc": 0}
     assert outcome.drained.seconds >= 5
-
-
-async def test_sessions_stay_with_a_standby_so_nothing_is_waited_for() -> None:
-    target = replace(TARGET, affinity=Affinity(cookie="session"))
-    scene = Scene(ScriptedJudges([ADVANCE], [ADVANCE]), target=target)
-    scene.router.active[OLD] = 3
-
-    outcome = await scene.run()
-
-    assert outcome.ending is Ending.ADVANCED
-    assert outcome.drained is None

@@ -207,15 +207,13 @@ def _where(outcome: SwitchOutcome) -> str:
 
 
 def _retired(before: ServiceRoutes | None, target: ServiceRoutes) -> list[str]:
-    """Revisions that took traffic before and take none now; sessions may stay with a standby."""
+    """Revisions that took traffic before and take none now."""
     if before is None:
         return []
     return sorted(
         revision
         for revision, weight in before.weights.items()
-        if weight > 0
-        and not target.weights.get(revision)
-        and not (target.affinity is not None and target.references(revision))
+        if weight > 0 and not target.weights.get(revision)
     )
 
 

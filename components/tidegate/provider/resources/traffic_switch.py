@@ -74,7 +74,7 @@ class TrafficSwitchHandler(ResourceHandler[TrafficSwitchInputs, TrafficSwitchOut
         if await self._observed(new.service) != new.routes():
             changed.add("liveRevision")
             if old is None or old.routes() == new.routes():
-                notes = await self._drift(new)
+                notes = await self._drift(new, changed)
         run = self._stack.switches.unfinished(new.service)
         if run is not None:
             changed.add("liveRevision")
@@ -176,10 +176,15 @@ class TrafficSwitchHandler(ResourceHandler[TrafficSwitchInputs, TrafficSwitchOut
         except RouterError:
             return None
 
-    async def _drift(self, declared: TrafficSwitchInputs) -> list[str]:
-        """What differs although nobody declared it."""
+    async def _drift(self, declared: TrafficSwitchInputs, changed: set[str]) -> list[str]:
+        """What differs although nobody declared it; adds the outputs that show it to `changed`."""
         recorded = self._stack.recorded_routes(declared.service)
-        return [*await damage(self._stack), *differences(recorded, declared.routes())]
+        damaged = await damage(self._stack)
+        if damaged:
+            changed.add("condition")
+        if recorded is not None and recorded.weights != declared.routes().weights:
+            changed.add("weights")
+        return [*damaged, *differences(recorded, declared.routes())]
 
     async def _stop_strays(self, operation: Operation) -> None:
         try:

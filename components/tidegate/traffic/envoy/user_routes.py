@@ -52,7 +52,7 @@ def _routes(service: ServiceRoutes, kind: _Kind) -> Iterator[dict[str, Any]]:
     """First those of sessions that have begun, then the one of everybody else."""
     action = {**kind.limits, **requests.retries(service)}
     if service.affinity is not None:
-        for revision in sorted(service.weights):
+        for revision in filter(service.keeps_sessions, sorted(service.weights)):
             asks = _session_is_of(service.affinity, revision)
             yield {
                 "name": kind.name,

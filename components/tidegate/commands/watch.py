@@ -11,6 +11,7 @@ from rich.console import Console
 from rich.live import Live
 
 from tidegate.commands.common import JsonOption, ServiceArgument, StackOption, fail, local_stack
+from tidegate.commands.history import WORDS
 from tidegate.commands.watch_view import document, line, picture
 from tidegate.local.service_watch import ServiceView, ServiceWatch
 from tidegate.traffic.switch_documents import Ending, SwitchOutcome
@@ -58,7 +59,7 @@ def watch(
     except KeyboardInterrupt:
         raise typer.Exit(EXIT_INTERRUPTED) from None
     if not as_json:
-        typer.secho(f"{outcome.ending}: {outcome.reason}", bold=True)
+        typer.secho(f"{WORDS[outcome.ending]}: {outcome.reason}", bold=True)
     raise typer.Exit(EXIT_CODES[outcome.ending])
 
 

@@ -13,7 +13,7 @@ from rich.text import Text
 from tidegate.commands.times import local_clock
 from tidegate.local.service_watch import WINDOW_SECONDS, RevisionView, ServiceView
 from tidegate.traffic.outcome import StageOutcome
-from tidegate.traffic.switch_documents import Ending, Override, SwitchProgress
+from tidegate.traffic.switch_documents import Ending, Override, StageProgress, SwitchProgress
 from tidegate.traffic.switch_words import condition_in_words
 from tidegate.traffic.user_window import UserWindow
 
@@ -108,18 +108,10 @@ def _switch(progress: SwitchProgress) -> list[RenderableType]:
     parts: list[RenderableType] = [
         Text(f"switch, run {progress.run}: {progress.from_revision} → {progress.to_revision}")
     ]
-    stage = progress.stage
-    if stage is not None and progress.state not in ENDED:
-        grid = Table.grid(padding=(0, 2))
-        what = "bake" if stage.kind == "bake" else f"{stage.weights.get(progress.to_revision, 0)}%"
-        grid.add_row(
-            Text(f"step {stage.index} of {stage.of}: {what}", style="bold"),
-            ProgressBar(max(stage.minimum_seconds, 1e-9), stage.seconds_in, width=30),
-            Text(f"{stage.seconds_in:.0f} of {stage.minimum_seconds:.0f} s"),
-            Text(f"doubt turns back after {stage.limit_seconds:.0f} s", style="dim"),
-        )
-        parts.append(grid)
-    judgement = progress.judgement
+    stage, judgement = progress.stage, progress.judgement
+    watching = stage is not None and progress.state == "running" and stage.kind != "final"
+    if stage is not None and watching:
+        parts.append(_stage(stage, progress.to_revision))
     if judgement is not None:
         grid = Table.grid(padding=(0, 2))
         for each in judgement.conditions:
@@ -131,8 +123,26 @@ def _switch(progress: SwitchProgress) -> list[RenderableType]:
             f"{judgement.reference_errors} failed"
         )
         parts += [Text(counts), grid]
-    parts.append(Text(progress.message, style="dim"))
+    if judgement is None or not watching:
+        parts.append(Text(progress.message, style="bold" if progress.state in ENDED else "dim"))
     return parts
+
+
+def _stage(stage: StageProgress, candidate: str) -> Table:
+    """Which step it is, how much of its time is over, and how long it can still take."""
+    what = "bake" if stage.kind == "bake" else f"{stage.weights.get(candidate, 0)}%"
+    least, limit = stage.minimum_seconds, stage.limit_seconds
+    if stage.seconds_in < least:
+        left = f"{least - stage.seconds_in:.0f} s left"
+    else:
+        left = f"not shown yet; turns back in {max(0.0, limit - stage.seconds_in):.0f} s"
+    grid = Table.grid(padding=(0, 2))
+    grid.add_row(
+        Text(f"step {stage.index} of {stage.of}: {what}", style="bold"),
+        ProgressBar(max(least, 1e-9), min(stage.seconds_in, least), width=30),
+        Text(left),
+    )
+    return grid
 
 
 def _revision_in_words(each: RevisionView) -> str:

@@ -108,7 +108,7 @@ def test_weights_set_by_hand_are_named_by_preview_and_refresh_and_put_back(
         preview = project.preview()
         assert f"{live} has 60%, declared 100%" in preview.output
         assert f"{standby} has 40%, declared 0%" in preview.output
-        refreshed = project.refresh()
+        refreshed = project.refresh("--diff")
         assert "weights" in refreshed.output
         assert "updated" in refreshed.output
         project.up()

@@ -94,7 +94,7 @@ async def test_a_live_route_unlike_the_declared_one_is_a_difference(
     """A killed `up` moved the traffic, the revert declares what the state says."""
     await update(handler, inputs(TWO, ONE))
 
-    assert (await diff(handler, inputs(ONE, TWO))).changed == ("liveRevision",)
+    assert (await diff(handler, inputs(ONE, TWO))).changed == ("liveRevision", "weights")
     await update(handler, inputs(ONE, TWO))
     assert stack.envoy.weights == {ONE: 100, TWO: 0}
     assert await diff(handler, inputs(ONE, TWO)) == Diff()
@@ -117,7 +117,7 @@ async def test_a_route_file_edited_by_hand_is_a_difference_and_is_mended(
     good = file.read_text()
     file.write_text(good.replace('"weight": 100', '"weight": 99'))
 
-    assert (await diff(handler, inputs(ONE, TWO))).changed == ("liveRevision",)
+    assert (await diff(handler, inputs(ONE, TWO))).changed == ("condition", "liveRevision")
     found = await handler.read("digits", inputs(ONE, TWO))
     assert found is not None
     assert "edited by hand" in found.live_revision
@@ -140,7 +140,7 @@ async def test_envoy_being_down_is_a_difference(
 ) -> None:
     stack.supervisor.stop("gateway")
 
-    assert (await diff(handler, inputs(ONE, TWO))).changed == ("liveRevision",)
+    assert (await diff(handler, inputs(ONE, TWO))).changed == ("condition", "liveRevision")
 
 
 async def test_no_traffic_without_a_passed_gate(

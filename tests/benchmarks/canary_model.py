@@ -7,6 +7,7 @@ cumulative counters with Envoy's bins: two significant digits of whole microseco
 from bisect import insort
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
+from functools import cache
 
 import numpy as np
 import numpy.typing as npt
@@ -122,8 +123,9 @@ def _accumulated(
     held: dict[int, LatencyBin] = {}
     ascending: list[int] = []
     for number in range(last + 1):
-        for row in range(starts[number], starts[number + 1]):
-            at, count = int(shifted[row]) - 1, int(counts[row])
+        added = slice(starts[number], starts[number + 1])
+        for place, count in zip(shifted[added].tolist(), counts[added].tolist(), strict=True):
+            at = place - 1
             requests += count
             if at < 0:
                 errors += count
@@ -131,7 +133,7 @@ def _accumulated(
             if at not in held:
                 insort(ascending, at)
             held[at] = _latency_bin(at, count + (held[at].count if at in held else 0))
-        latency = tuple(held[at] for at in ascending)
+        latency = tuple([held[at] for at in ascending])
         yield number * SNAPSHOT_SECONDS, UserCounters(requests, errors, 0, latency)
 
 
@@ -159,6 +161,7 @@ def _envoy_bin(seconds: npt.NDArray[np.float64]) -> npt.NDArray[np.int64]:
     return found
 
 
+@cache
 def _latency_bin(at: int, count: int) -> LatencyBin:
     decade, digits = divmod(at, _BINS_PER_DECADE)
     width = 10.0 ** (decade - 1) * _MICROSECONDS

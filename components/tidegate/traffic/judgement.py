@@ -7,16 +7,11 @@ from collections.abc import Mapping, Sequence
 from tidegate.gate.tally import ShareCounts
 from tidegate.spec.traffic import MaxRegression
 from tidegate.traffic import judgement_words as words
+from tidegate.traffic.failures import GROSS_WINDOW_SECONDS, error_difference, fails_grossly
 from tidegate.traffic.look_budget import LOOK_FACTOR, LookBudget
 from tidegate.traffic.outcome import ConditionJudgement, Judgement, StageOutcome
 from tidegate.traffic.plan import SHORTEST_JUDGED_SECONDS
-from tidegate.traffic.regression import (
-    GROSS_WINDOW_SECONDS,
-    Levels,
-    error_difference,
-    fails_grossly,
-    latency_ratios,
-)
+from tidegate.traffic.regression import Levels, latency_ratios
 from tidegate.traffic.router import UserCounters
 from tidegate.traffic.user_sample import UserSample
 

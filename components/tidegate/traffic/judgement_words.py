@@ -4,8 +4,8 @@ from collections.abc import Iterable
 
 from tidegate.gate.numbers_in_words import percent, plain, ratio
 from tidegate.gate.tally import ShareCounts
+from tidegate.traffic.failures import ERROR_RATE
 from tidegate.traffic.outcome import ConditionJudgement, StageOutcome
-from tidegate.traffic.regression import ERROR_RATE
 from tidegate.traffic.user_sample import UserSample
 
 

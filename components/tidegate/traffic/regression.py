@@ -1,4 +1,4 @@
-"""Whether a revision is worse for users than another one, condition by condition."""
+"""How much slower one revision is for users than another one."""
 
 import math
 from collections.abc import Mapping
@@ -9,21 +9,8 @@ import numpy as np
 from tidegate.gate.comparison import Comparison, RatioBounds
 from tidegate.gate.histogram import bin_centres
 from tidegate.gate.profile_rules import quantile_share
-from tidegate.gate.statistics import (
-    ShareBounds,
-    correlation_measured,
-    lower_bound,
-    share_bounds,
-    upper_bound,
-)
-from tidegate.gate.tally import ComparisonCounts, ShareCounts
+from tidegate.gate.tally import ComparisonCounts
 from tidegate.traffic.outcome import ConditionJudgement, StageOutcome
-
-ERROR_RATE = "errorRate"
-FEW_FAILURES = 20
-GROSS_SHARE = 0.5
-"""From here on a revision is broken rather than worse."""
-GROSS_WINDOW_SECONDS = 10
 
 
 @dataclass(frozen=True)
@@ -33,28 +20,6 @@ class Levels:
 
     advance: float
     turn_back: float
-
-
-def error_difference(
-    candidate: ShareCounts, reference: ShareCounts, limit: float, levels: Levels
-) -> ConditionJudgement:
-    """The difference of the shares of failed requests.
-
-    Clopper-Pearson bounds of either share with its design effect, combined by squares (MOVER;
-    Zou and Donner 2008, Newcombe 1998 method 10):
-    d ± sqrt((p1 - bound1)² + (bound2 - p2)²).
-    """
-    if not (correlation_measured(candidate) and correlation_measured(reference)):
-        return ConditionJudgement(ERROR_RATE, None, None, None, limit, StageOutcome.UNDECIDED)
-    new = _error_bounds(candidate, levels.advance, levels.turn_back)
-    old = _error_bounds(reference, levels.turn_back, levels.advance)
-    new_share, old_share = _share(new), _share(old)
-    difference = new_share - old_share
-    lower = difference - math.hypot(new_share - new.lower, old.upper - old_share)
-    upper = difference + math.hypot(new.upper - new_share, old_share - old.lower)
-    return ConditionJudgement(
-        ERROR_RATE, difference, lower, upper, limit, _against(lower, upper, limit)
-    )
 
 
 def latency_ratios(
@@ -92,48 +57,6 @@ def latency_ratios(
     )
 
 
-def fails_grossly(
-    candidate: ShareCounts, reference: ShareCounts, limit: float, confidence: float
-) -> bool:
-    """Whether the candidate fails at least GROSS_SHARE more often, on a few seconds.
-
-    Too few blocks to measure how requests are correlated, so its worst second is left out: one
-    stall or one lost connection turns nothing back. The rest counts as independent, at a
-    confidence close to 1.
-    """
-    if not candidate.requests.size or not int(reference.requests.sum()):
-        return False
-    worst = int(candidate.misses.argmax())
-    requests = int(candidate.requests.sum()) - int(candidate.requests[worst])
-    errors = int(candidate.misses.sum()) - int(candidate.misses[worst])
-    others, other_errors = int(reference.requests.sum()), int(reference.misses.sum())
-    if not requests or errors / requests - other_errors / others < GROSS_SHARE:
-        return False
-    each = 1.0 - (1.0 - confidence) / 2.0
-    lower = lower_bound(errors, requests, each)
-    return lower - upper_bound(other_errors, others, each) > limit
-
-
-def _error_bounds(counts: ShareCounts, confidence: float, fail_confidence: float) -> ShareBounds:
-    """As `share_bounds`. Of few failures the variance between blocks says nothing about their
-    correlation; each run of neighbouring seconds with failures then counts as one event (the runs
-    estimator of the extremal index; Smith and Weissman 1994).
-    """
-    requests, misses = int(counts.requests.sum()), int(counts.misses.sum())
-    if misses >= FEW_FAILURES:
-        return share_bounds(counts, confidence, fail_confidence)
-    failing = np.diff(counts.misses > 0, prepend=False, append=False)
-    effect = misses / (np.count_nonzero(failing) // 2) if misses else 1.0
-    n, x = requests / effect, misses / effect
-    return ShareBounds(
-        misses=misses,
-        requests=requests,
-        design_effect=effect,
-        lower=lower_bound(x, n, fail_confidence),
-        upper=upper_bound(x, n, confidence),
-    )
-
-
 def _quantile(counts: ComparisonCounts, share: float) -> float:
     """In seconds; infinite where it falls on failed requests, NaN without requests."""
     total = int(counts.requests.sum())
@@ -151,15 +74,11 @@ def _ratio(name: str, limit: float, bounds: RatioBounds) -> ConditionJudgement:
         _finite(bounds.lower),
         _finite(bounds.upper),
         limit,
-        _against(bounds.lower, bounds.upper, limit),
+        against(bounds.lower, bounds.upper, limit),
     )
 
 
-def _share(bounds: ShareBounds) -> float:
-    return bounds.misses / bounds.requests
-
-
-def _against(lower: float, upper: float, limit: float) -> StageOutcome:
+def against(lower: float, upper: float, limit: float) -> StageOutcome:
     if upper < limit:
         return StageOutcome.ADVANCE
     return StageOutcome.TURN_BACK if lower > limit else StageOutcome.UNDECIDED

@@ -106,11 +106,15 @@ class UserSample:
 
         The router's bins are up to a tenth wide, nearly as wide as what is to be told apart.
         """
-        counts = np.array(
-            [each.count - before.get(each.lower_seconds, 0) for each in latency], np.int64
-        )
-        lower = np.repeat([each.lower_seconds for each in latency], counts)
-        width = np.repeat([each.width_seconds for each in latency], counts)
+        added = [
+            (each.lower_seconds, each.width_seconds, each.count - before.get(each.lower_seconds, 0))
+            for each in latency
+            if each.count != before.get(each.lower_seconds, 0)
+        ]
+        if not added:
+            return np.empty(0)
+        bounds = np.array(added)
+        lower, width = np.repeat(bounds[:, :2], bounds[:, 2].astype(np.int64), axis=0).T
         steps = np.maximum(np.round(width / np.maximum(lower, width) / STEP), 1.0)
         order = np.arange(self._placed, self._placed + lower.size)
         self._placed += lower.size

@@ -41,10 +41,6 @@ class SteadyRouter:
         self._goes_back = False
         self._unhealthy_since: dict[str, float] = {}
 
-    @property
-    def in_force(self) -> ServiceRoutes:
-        return self._in_force[0]
-
     def go_back(self) -> None:
         """From now on nothing stops what is done."""
         self._goes_back = True

@@ -1,0 +1,100 @@
+"""`pulumi up` behind another update's lock. The program `pulumi` is a script here."""
+
+import os
+import socket
+from pathlib import Path
+
+import pytest
+
+from tidegate.commands import pulumi_update
+from tidegate.commands.pulumi_update import Engine, PulumiError
+from tidegate.commands.stack_lock import StackLock
+
+pytestmark = pytest.mark.unit
+
+GONE = 2**22 + 1  # above the kernel's largest process id
+
+
+def refusal(pid: int, host: str) -> str:
+    return (
+        "error: the stack is currently locked by 1 lock(s). Either wait for the other "
+        "process(es) to end or delete the lock file with `pulumi cancel`.\n"
+        f"  file:///backend/locks/1.json: created by root@{host} (pid {pid}) at "
+        "2026-11-22T22:08:27Z\n"
+    )
+
+
+@pytest.fixture
+def engine(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Engine:
+    monkeypatch.setenv("PATH", f"{tmp_path}{os.pathsep}{os.environ['PATH']}")
+    monkeypatch.setattr(pulumi_update, "LOCK_POLL_SECONDS", 0.01)
+    return Engine(tmp_path, "test")
+
+
+def program(engine: Engine, *answers: tuple[int, str]) -> None:
+    """A `pulumi` that ends with each code in turn after writing the text to standard error."""
+    script = engine.project / "pulumi"
+    cases = "".join(
+        f"{number}) cat >&2 <<'END'\n{text}\nEND\nexit {code};;\n"
+        for number, (code, text) in enumerate(answers)
+    )
+    script.write_text(
+        'n=$(cat "$0.count" 2>/dev/null || echo 0)\n'
+        'echo $((n + 1)) > "$0.count"\n'
+        f"case $n in\n{cases}esac\n"
+    )
+    script.write_text(f"#!/bin/sh\n{script.read_text()}")
+    script.chmod(0o755)
+
+
+def test_an_update_waits_for_the_one_before_and_says_who_it_is(engine: Engine) -> None:
+    program(engine, (1, refusal(os.getpid(), socket.gethostname())), (0, ""))
+    said: list[str] = []
+
+    engine.up((), said.append)
+
+    assert said[0] == "$ pulumi up --yes --skip-preview --stack test"
+    assert f"(pid {os.getpid()})" in said[1]
+
+
+def test_a_lock_whose_holder_is_gone_is_not_waited_for(engine: Engine) -> None:
+    program(engine, (1, refusal(GONE, socket.gethostname())))
+
+    with pytest.raises(PulumiError, match="pulumi cancel --yes --stack test"):
+        engine.up((), lambda _line: None)
+
+
+def test_a_failed_update_is_an_error_and_its_words_are_shown(
+    engine: Engine, capfd: pytest.CaptureFixture[str]
+) -> None:
+    program(engine, (3, "error: the gate did not pass"))
+
+    with pytest.raises(PulumiError, match="exit code 3"):
+        engine.up((), lambda _line: None)
+    assert "the gate did not pass" in capfd.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("said", "stale"),
+    [
+        (refusal(GONE, "elsewhere"), False),
+        (refusal(os.getpid(), socket.gethostname()), False),
+        (refusal(GONE, socket.gethostname()), True),
+        ("error: [409] Conflict: Another update is currently in progress.", False),
+    ],
+)
+def test_only_a_process_of_this_machine_is_known_to_be_gone(said: str, stale: bool) -> None:
+    lock = StackLock.read(said)
+
+    assert lock is not None and lock.is_stale is stale
+
+
+def test_other_words_are_no_lock() -> None:
+    assert StackLock.read("error: update failed") is None
+
+
+def test_a_failed_question_says_what_pulumi_said(engine: Engine) -> None:
+    program(engine, (255, "error: no stack named 'test' found"))
+
+    with pytest.raises(PulumiError, match="no stack named 'test'"):
+        engine.targets("digits", ["digits-1-aaaaaaaa"])

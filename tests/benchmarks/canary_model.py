@@ -38,7 +38,6 @@ class Behaviour:
 
 
 SAME = Behaviour()
-FAULTLESS = Behaviour(error_rate=0.0)
 BURSTS = Behaviour(error_rate=0.0, burst_share=0.3)
 """0.09% of all requests fail, in bursts of which each revision has its own."""
 FAILING = Behaviour(error_rate=0.02)

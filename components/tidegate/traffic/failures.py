@@ -17,7 +17,7 @@ GROSS_SHARE = 0.5
 """From here on a revision is broken rather than worse."""
 GROSS_WINDOW_SECONDS = 10
 _BLOCKS = 48
-_BLOCKS_PER_GROUP = (1, 2, 4)
+_BLOCKS_PER_GROUP = (1, 2)
 
 
 def error_difference(
@@ -109,7 +109,7 @@ def _difference_effect(candidate: ShareCounts, reference: ShareCounts) -> Design
 
     With e_b = (x1_b - n1_b·p1) / N1 - (x2_b - n2_b·p2) / N2 in block b of m:
     D = m/(m-1) · Σ e_b² / (p1·q1/N1 + p2·q2/N2). What disturbs both revisions at the same moment
-    cancels. The largest over blocks of about a fiftieth of the time, and groups of 2 and 4.
+    cancels. The larger of blocks of about a fiftieth of the time, and of pairs of them.
     """
     seconds = max(candidate.requests.size, reference.requests.size)
     deviations, variance = np.zeros(seconds), 0.0
@@ -118,11 +118,12 @@ def _difference_effect(candidate: ShareCounts, reference: ShareCounts) -> Design
         expected = counts.requests * total.value
         deviations[: expected.size] += sign * (counts.misses - expected) / total.requests
         variance += total.value * (1.0 - total.value) / total.requests
-    effect, blocks = 1.0, None
+    found: list[tuple[float, int]] = []
     for size in _BLOCKS_PER_GROUP:
         sums = np.add.reduceat(deviations, np.arange(0, seconds, max(1, seconds // _BLOCKS) * size))
         if not variance or sums.size < MINIMUM_BLOCKS:
             break
-        found = float(np.square(sums).sum()) / variance * sums.size / (sums.size - 1)
-        effect, blocks = max(effect, found), int(sums.size)
-    return DesignEffect(effect, blocks)
+        excess = float(np.square(sums).sum()) / variance * sums.size / (sums.size - 1)
+        found.append((excess, int(sums.size)))
+    effect, blocks = max(found, default=(1.0, None))
+    return DesignEffect(max(1.0, effect), blocks)

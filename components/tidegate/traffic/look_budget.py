@@ -10,7 +10,7 @@ import math
 from tidegate.spec.traffic import MaxRegression
 from tidegate.traffic.plan import SHORTEST_JUDGED_SECONDS
 
-TURN_BACK_ALPHA = 0.01
+TURN_BACK_ALPHA = 0.05
 ADVANCE_ALPHA = 0.05
 LOOK_FACTOR = 1.25
 """Each look comes when the sample has lasted so much longer."""

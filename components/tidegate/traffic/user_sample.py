@@ -24,6 +24,7 @@ class UserSample:
 
     def __init__(self) -> None:
         self.block_seconds = 1
+        self.requests = self.errors = 0
         self._seen: tuple[float, UserCounters] | None = None
         self._seen_bins: dict[float, int] = {}
         self._requests: CountArray = np.zeros(64, np.int64)
@@ -57,8 +58,10 @@ class UserSample:
         self._end = max(self._end, moment + 1)
         self._requests = grown(self._requests, moment + 1)
         self._errors = grown(self._errors, moment + 1)
+        requests = counters.requests - before[1].requests
         errors = counters.errors - before[1].errors
-        self._requests[moment] += counters.requests - before[1].requests
+        self.requests, self.errors = self.requests + requests, self.errors + errors
+        self._requests[moment] += requests
         self._errors[moment] += errors
         while moment // self.block_seconds >= MAX_BLOCKS:
             self._merge_blocks()
@@ -71,14 +74,6 @@ class UserSample:
     @property
     def seconds(self) -> int:
         return self._end
-
-    @property
-    def requests(self) -> int:
-        return int(self._requests.sum())
-
-    @property
-    def errors(self) -> int:
-        return int(self._errors.sum())
 
     def failures(self, last_seconds: int | None = None) -> ShareCounts:
         """Requests and failed ones per second; of the last seconds only, or of all."""

@@ -11,6 +11,7 @@ from tests.benchmarks.gate_statistics import FIGURES
 from tests.benchmarks.kill_matrix.matrix import measure_kill_matrix
 from tests.benchmarks.no_change_up import measure_no_change_up
 from tests.benchmarks.provider_memory import measure_provider_memory
+from tests.benchmarks.session_affinity import measure_session_affinity
 from tests.benchmarks.switch_under_load import measure_switch_under_load
 from tests.benchmarks.switches import measure_switch_latency, measure_switches
 from tests.benchmarks.up_to_ready import measure_up_to_ready
@@ -55,6 +56,12 @@ def figures() -> tuple[Figure, ...]:
             9,
             measure_switch_latency,
             by_default=False,
+        ),
+        Figure(
+            "session_affinity",
+            "sessions that see both sides while the weights change",
+            2,
+            measure_session_affinity,
         ),
         Figure(
             "kill_matrix",

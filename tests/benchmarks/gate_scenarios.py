@@ -19,6 +19,7 @@ from tests.benchmarks.gate_models import (
     truth,
 )
 from tests.benchmarks.gate_recordings import recorded_truth, resampled
+from tests.benchmarks.stacks import say
 from tidegate.gate.judging import judge
 from tidegate.gate.profile import Profile, load_profile, parse_profile
 from tidegate.gate.samples import BASELINE_ARM, CANDIDATE_ARM, Samples
@@ -134,7 +135,9 @@ def simulate(scenario: Scenario, runs: int) -> Rates:
             [profile] * len(starts),
             [range(start, min(start + _CHUNK, runs)) for start in starts],
         )
-        return Rates(sum(parts, Counter()))
+        rates = Rates(sum(parts, Counter()))
+    say(f"{scenario}: {rates.record()}")
+    return rates
 
 
 def _run_many(scenario: Scenario, profile: Profile, seeds: Iterable[int]) -> Counter[str]:

@@ -6,6 +6,8 @@ import numpy.typing as npt
 from tidegate.gate.samples import Samples
 
 _MAX_KEPT = 1 << 20
+_MOST_PIECES = 1000
+"""A run adds rows four times a second; a day of small arrays would take more room than its rows."""
 _MULTIPLIERS = (0x9E3779B97F4A7C15, 0xC2B2AE3D27D4EB4F, 0x165667B19E3779F9)
 
 
@@ -40,6 +42,8 @@ class DuplicateFinder:
             prints = prints[(prints >> np.uint64(17)) & self._mask == 0]
         self._kept.append(prints)
         self._count += prints.size
+        if len(self._kept) > _MOST_PIECES:
+            self._kept = [np.concatenate(self._kept)]
 
 
 def _fingerprints(samples: Samples) -> npt.NDArray[np.uint64]:

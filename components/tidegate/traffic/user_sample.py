@@ -44,10 +44,11 @@ class UserSample:
         """Whether these counters can have grown out of the ones before."""
         if self._seen is None:
             return True
-        before, seen = self._seen[1], self._seen_bins
-        shrunk = counters.requests < before.requests or counters.errors < before.errors
-        found = [each.count - seen.get(_place(each), 0) for each in counters.latency]
-        return not shrunk and len(found) >= len(seen) and min(found, default=0) >= 0
+        before = self._seen[1]
+        if counters.requests < before.requests or counters.errors < before.errors:
+            return False
+        now = {_place(each): each.count for each in counters.latency}
+        return all(now.get(place, 0) >= count for place, count in self._seen_bins.items())
 
     def add(self, seconds: float, counters: UserCounters) -> None:
         """Count what was added since the counters before, at the moment between both."""

@@ -145,9 +145,10 @@ def _of_other(project: Project) -> list[dict[str, Any]]:
 
 
 def _weights_seen(lines: str) -> list[dict[str, int]]:
+    """Who took traffic, look by look."""
     looks = [json.loads(line) for line in lines.splitlines()]
     return [
-        {each["revision"]: each["weight"] for each in look["revisions"]}
+        {each["revision"]: each["weight"] for each in look["revisions"] if each["weight"]}
         for look in looks
         if look["revisions"]
     ]

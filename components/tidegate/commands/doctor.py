@@ -7,6 +7,9 @@ import typer
 from tidegate.commands.common import StackOption, local_stack
 from tidegate.local.leftovers import leftovers
 
+JOBS = ("gate-", "switch-")
+"""Programs that end by themselves."""
+
 
 def doctor(
     stack: StackOption = "local",
@@ -30,5 +33,6 @@ def doctor(
     states = found.supervisor.states()
     for name, state in sorted(states.items()):
         typer.echo(f"{name}: {state.state}, pid {state.pid or '-'}, log {found.folder.log(name)}")
-    if strays or any(not each.is_up for name, each in states.items() if "gate-" not in name):
+    servers = [each for name, each in states.items() if not name.startswith(JOBS)]
+    if strays or not all(each.is_up for each in servers):
         raise typer.Exit(1)

@@ -19,8 +19,10 @@ REQUESTS = "requests"
 LATENCY = "latency"
 GIVEN_UP = "given_up"
 RETRIES = "upstream_rq_retry"
-MAXIMUM_COUNTERS = 8192
-MAXIMUM_HISTOGRAMS = 4096
+MAXIMUM_COUNTERS = 65_536
+MAXIMUM_HISTOGRAMS = 16_384
+"""Statistics live as long as Envoy. A revision takes about twenty; beyond a limit new ones are not
+counted, so that a switch finds no data and does not advance."""
 
 UNARY_ROUTE = "unary"
 STREAM_ROUTE = "stream"

@@ -41,6 +41,8 @@ SAME = Behaviour()
 BURSTS = Behaviour(error_rate=0.0, burst_share=0.3)
 """0.09% of all requests fail, in bursts of which each revision has its own."""
 FAILING = Behaviour(error_rate=0.02)
+BROKEN = Behaviour(error_rate=1.0)
+FLAKY = Behaviour(error_rate=0.2)
 SLOWER = Behaviour(replace(USUAL, service_seconds=1.4 * USUAL.service_seconds))
 SLOWER_TAIL = Behaviour(replace(USUAL, spread=USUAL.spread + np.log(1.4) / 1.6449))
 """The p95 of service times 40% longer, their median the same."""

@@ -15,8 +15,10 @@ from dataclasses import dataclass
 import numpy as np
 
 from tests.benchmarks.canary_model import (
+    BROKEN,
     BURSTS,
     FAILING,
+    FLAKY,
     SAME,
     SLOWER,
     SLOWER_TAIL,
@@ -57,6 +59,8 @@ class Kind:
 KINDS: Mapping[str, Kind] = {
     "equal": Kind(SAME, SAME, equal=True),
     "equal, errors in bursts": Kind(BURSTS, BURSTS, equal=True, queueing=(False,)),
+    "everything fails": Kind(BROKEN, SAME, equal=False, queueing=(False,)),
+    "20% errors": Kind(FLAKY, SAME, equal=False, queueing=(False,)),
     "2% errors": Kind(FAILING, SAME, equal=False, queueing=(False,)),
     "p95 40% slower": Kind(SLOWER_TAIL, SAME, equal=False),
     "everything 40% slower": Kind(SLOWER, SAME, equal=False, queueing=(True,)),

@@ -9,6 +9,7 @@ import pytest
 
 from tests.unit.provider.stand_ins import Said, StackOnStandIns
 from tidegate.gate.verdict import Outcome
+from tidegate.local import switch_runs
 from tidegate.provider.errors import CancelledOperation, ProviderError
 from tidegate.provider.resources import traffic_switch
 from tidegate.provider.resources.traffic_inputs import TrafficSwitchInputs, TrafficSwitchOutputs
@@ -21,6 +22,7 @@ pytestmark = pytest.mark.unit
 ONE = "digits-1-aaaaaaaa"
 TWO = "digits-2-bbbbbbbb"
 THREE = "digits-3-cccccccc"
+CONDUCTOR = "switch-digits"
 CANARY = SwitchStrategy(strategy="canary", steps=(CanaryStep(weight=10, seconds=60),))
 
 
@@ -179,6 +181,36 @@ async def test_the_next_update_follows_a_switch_that_is_under_way(
 
     assert len(stack.conductor.requests) == 1
     assert any("under way; following it" in line for line in said.info)
+
+
+async def test_a_conductor_whose_supervisor_is_gone_is_started_again(
+    stack: StackOnStandIns, handler: TrafficSwitchHandler, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(switch_runs, "GONE_SECONDS", 0.1)
+    stack.conductor.ending = None
+    work = asyncio.create_task(update(handler, inputs(TWO, ONE)))
+    await until_step(stack)
+    stack.supervisor.stop(CONDUCTOR)
+    stack.conductor.ending = Ending.ADVANCED
+
+    await work
+
+    first, second = stack.conductor.requests
+    assert first == second
+
+
+async def test_a_conductor_that_does_not_stay_up_is_reported_with_its_log(
+    stack: StackOnStandIns, handler: TrafficSwitchHandler, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(switch_runs, "GONE_SECONDS", 0.1)
+    stack.conductor.ending = None
+    stack.supervisor.ended.add(CONDUCTOR)
+    log = stack.folder.log(CONDUCTOR)
+    log.parent.mkdir(parents=True, exist_ok=True)
+    log.write_text("no space left on device")
+
+    with pytest.raises(ProviderError, match=r"did not stay up.*\n.*no space left on device"):
+        await update(handler, inputs(TWO, ONE))
 
 
 async def test_a_switch_that_lost_its_lease_just_then_is_begun_anew(

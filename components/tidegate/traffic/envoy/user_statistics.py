@@ -56,16 +56,22 @@ def statistics_loggers() -> list[dict[str, Any]]:
     return [
         _logger(
             "users",
-            histograms=[
-                {
-                    "stat": _stat(LATENCY),
-                    "unit": "Microseconds",
-                    # From the request's first byte in to the answer's last byte out.
-                    "value_format": "%COMMON_DURATION(DS_RX_BEG:DS_TX_END:us)%",
-                }
-            ],
             counters=[{"stat": _stat(REQUESTS), "value_fixed": 1}],
         ),
+        {
+            **_logger(
+                "users-latency",
+                histograms=[
+                    {
+                        "stat": _stat(LATENCY),
+                        "unit": "Microseconds",
+                        # From the request's first byte in to the answer's last byte out.
+                        "value_format": "%COMMON_DURATION(DS_RX_BEG:DS_TX_END:us)%",
+                    }
+                ],
+            ),
+            "filter": _answered(),
+        },
         # A request that its caller gave up has no last byte out.
         {
             **_logger(
@@ -81,6 +87,12 @@ def statistics_loggers() -> list[dict[str, Any]]:
             "filter": {"response_flag_filter": {"flags": sorted(LEFT_FLAGS)}},
         },
     ]
+
+
+def _answered() -> dict[str, Any]:
+    """Passes what got a status; Envoy complains about values that cannot be had."""
+    threshold = {"default_value": NO_STATUS + 1, "runtime_key": "tidegate.time_from_status"}
+    return {"status_code_filter": {"comparison": {"op": "GE", "value": threshold}}}
 
 
 def _logger(name: str, **statistics: Any) -> dict[str, Any]:

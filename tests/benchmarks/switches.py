@@ -10,7 +10,7 @@ import shutil
 import subprocess
 import sys
 import time
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
 from functools import cache
 from itertools import pairwise
 from pathlib import Path
@@ -23,6 +23,7 @@ from tests.benchmarks.figure import Measurement, spread
 from tests.benchmarks.stacks import RESULTS, say, temporary_folder
 from tests.benchmarks.switch_users import SwitchUsers
 from tests.engine.harness.toolchain_environment import REPOSITORY
+from tidegate.files import write_json
 from tidegate.gate.samples import ProtocolCode, Samples
 from tidegate.local.slots import SlotRequest
 from tidegate.local.stack import LocalStack
@@ -236,6 +237,7 @@ async def _switch_under_load(stack: LocalStack, folder: Path, serving_root: Path
         process.wait()
     RESULTS.mkdir(parents=True, exist_ok=True)
     shutil.copy(result, RESULTS / "switches.npz")
+    write_json(RESULTS / "switches.json", [asdict(each) for each in switches])
     counters = [await router.user_counters(revision) for revision in RELEASES]
     return Run(
         samples=Samples.load(result),

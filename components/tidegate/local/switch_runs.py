@@ -103,7 +103,12 @@ class SwitchRuns:
     def standing_turn_back(
         self, service: str, revision: str, retry: str | None
     ) -> SwitchOutcome | None:
-        """The revision's last run, when it was shown to be worse and no new reason is given."""
+        """The revision's last run, when it was shown to be worse and no new reason is given.
+
+        A revision that has finished a switch since then is free of it.
+        """
+        if self.folder(service).has_served(revision):
+            return None
         for run in self.newest_first(service):
             if run.request.to_revision != revision or (outcome := run.outcome) is None:
                 continue

@@ -119,6 +119,9 @@ async def test_what_was_shown_stands_until_there_is_a_new_reason(
         await update(handler, inputs(TWO, ONE))
     assert len(stack.conductor.requests) == 1
 
+    with pytest.raises(ProviderError, match="This stands"):  # nor is there a way around it
+        await update(handler, inputs(TWO, ONE, strategy=SwitchStrategy()))
+
     with pytest.raises(ProviderError):
         await update(handler, inputs(TWO, ONE, retry="a disk was full"))
     with pytest.raises(ProviderError):  # the reason is used up

@@ -53,9 +53,13 @@ class TrafficMover:
         run = self._stack.switches.unfinished(inputs.service)
         if run is not None and await self._finished(operation, inputs, run):
             return
-        folder = self._stack.switches.folder(inputs.service)
+        switches = self._stack.switches
+        standing = switches.standing_turn_back(inputs.service, inputs.revision, inputs.retry)
+        if standing is not None:
+            raise ProviderError(not_advanced(standing))
         before = await self._without_remains(inputs)
-        stages = plan(before, inputs.routes(), inputs.strategy, folder.has_served(inputs.revision))
+        served = switches.folder(inputs.service).has_served(inputs.revision)
+        stages = plan(before, inputs.routes(), inputs.strategy, served)
         if before is None or len(stages) == 1:
             await self._move_at_once(operation, inputs, before)
         else:
@@ -95,9 +99,6 @@ class TrafficMover:
         if live is None:
             raise ProviderError(f"no revision of {service} takes traffic that could be shared")
         runs = self._stack.switches
-        standing = runs.standing_turn_back(service, inputs.revision, inputs.retry)
-        if standing is not None:
-            raise ProviderError(not_advanced(standing))
         await self._wait_until_healthy(operation, inputs.revision)
         runs.folder(service).note_served(live)
         asked = SwitchPlan(

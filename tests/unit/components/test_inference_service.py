@@ -11,6 +11,7 @@ from tidegate.local.platform import LocalPlatformArgs
 from tidegate.serving import InferenceService
 from tidegate.spec.errors import SpecError
 from tidegate.spec.release import Release
+from tidegate.spec.traffic import Affinity, SwitchStrategy
 
 pytestmark = pytest.mark.unit
 
@@ -46,6 +47,35 @@ def test_the_switch_waits_for_every_gate_and_every_hold() -> None:
     for revision_id in (LIVE, STANDBY):
         for kind in ("LoadTestGate", "TrafficHold"):
             assert recording.only(f"tidegate:index:{kind}", revision_id).urn in switch.dependencies
+
+
+def test_the_switch_is_told_how_to_move_in_the_words_of_the_stack_file() -> None:
+    strategy = {"strategy": "canary", "steps": [{"weight": 5, "seconds": 60}], "bakeSeconds": 120}
+
+    def program() -> object:
+        arguments = dataclasses.replace(
+            service_arguments(),
+            switch=SwitchStrategy.model_validate(strategy),
+            affinity=Affinity(cookie="session"),
+            max_stream_seconds=20,
+        )
+        return InferenceService("digits", arguments)
+
+    inputs = record(program).only("tidegate:index:TrafficSwitch").inputs
+
+    assert dict(inputs["strategy"]["maxRegression"]["latency"]) == {"p95": 0.25}
+    assert inputs["strategy"]["bakeSeconds"] == 120
+    assert inputs["strategy"]["steps"][0]["weight"] == 5
+    assert dict(inputs["affinity"]) == {"cookie": "session", "seconds": 3600}
+    assert inputs["maxStreamSeconds"] == 20
+
+
+def test_a_drain_shorter_than_the_longest_stream_is_refused() -> None:
+    def program() -> object:
+        return dataclasses.replace(service_arguments(), max_stream_seconds=60, drain_seconds=30)
+
+    with pytest.raises(SpecError, match="drainSeconds: 60 or more"):
+        record(program)
 
 
 @pytest.mark.parametrize("name", [LIVE, STANDBY])

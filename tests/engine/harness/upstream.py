@@ -16,6 +16,7 @@ import grpc
 
 DO = "x-do"
 SLOW_SECONDS = 0.5
+HANG_SECONDS = 60.0
 HEALTHY = b"\x08\x01"
 """grpc.health.v1.HealthCheckResponse with status SERVING."""
 SERVICE = "inference.GRPCInferenceService"
@@ -87,6 +88,8 @@ class Upstream:
             case "slow":
                 await asyncio.sleep(SLOW_SECONDS)
                 _write(writer, 200, self.revision.encode())
+            case "hang":
+                await asyncio.sleep(HANG_SECONDS)
             case _:
                 _write(writer, 200, self.revision.encode())
 
@@ -134,6 +137,8 @@ class _Handlers(grpc.GenericRpcHandler):
             await context.abort(grpc.StatusCode.INTERNAL, "failed")
         if metadata.get(DO) == "slow":
             await asyncio.sleep(SLOW_SECONDS)
+        if metadata.get(DO) == "hang":
+            await asyncio.sleep(HANG_SECONDS)
         return self._upstream.revision.encode()
 
     async def _stream(

@@ -11,6 +11,8 @@ from tidegate.spec.signature import SpecModel
 
 FULL_WEIGHT = 100
 _OWN_HEADER = re.compile(r"x-(?!tidegate-|envoy-|forwarded-|request-id$)")
+ALIKE_WEIGHT = 50
+"""Beyond it the new revision carries more than the old one, and that alone makes it slower."""
 REQUESTS_BEYOND_QUANTILE = 10
 """With fewer requests beyond it, a quantile is the accident of single requests."""
 _QUANTILE = re.compile(r"p(\d{1,2}(?:\.\d{1,3})?)")
@@ -51,7 +53,8 @@ class SwitchStrategy(SpecModel):
     `all-at-once` moves everything in one atomic step. `canary` goes through `steps` first, and
     each has to show that the new revision is no worse than `max_regression` allows, on
     `minimum_requests` of either revision at least. A step that has shown nothing after
-    `patience` times its seconds turns back. `bake_seconds` is the time after the last step
+    `patience` times its seconds turns back. Latencies are judged up to ALIKE_WEIGHT, and best at
+    it: servers under unlike loads compare badly. `bake_seconds` is the time after the last step
     during which the traffic still turns back by itself.
     """
 
@@ -75,6 +78,18 @@ class SwitchStrategy(SpecModel):
                 raise ValueError(
                     f"write weights that rise: {after} follows {before}; 100 comes by itself"
                 )
+        return self
+
+    @model_validator(mode="after")
+    def _latencies_can_be_compared(self) -> Self:
+        if not (self.steps and self.max_regression.latency):
+            return self
+        if self.steps[0].weight > ALIKE_WEIGHT:
+            raise ValueError(
+                f"write a first step of at most {ALIKE_WEIGHT}, or `latency: {{}}` in "
+                f"maxRegression: with {self.steps[0].weight}% of the traffic the new revision "
+                "would be slower for its load alone"
+            )
         return self
 
     @model_validator(mode="after")

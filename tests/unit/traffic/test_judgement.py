@@ -166,6 +166,17 @@ def test_a_slightly_slower_revision_within_the_margin_advances() -> None:
     assert judgement.conditions[1].estimate == pytest.approx(31.5 / 29.5, rel=0.02)
 
 
+def test_longer_latencies_under_more_load_blame_nobody() -> None:
+    def most(_: int, new: Users, old: Users) -> None:
+        new.meet(150, milliseconds=40)
+        old.meet(50, milliseconds=20)
+
+    _, judgement = first_decided(beside(), most, 60)
+
+    assert judgement.outcome is StageOutcome.ADVANCE
+    assert [each.name for each in judgement.conditions] == ["errorRate"]
+
+
 def test_a_restart_of_the_router_loses_one_second_and_keeps_the_rest() -> None:
     judge = beside(minimum_requests=1000)
     new, old = Users(requests=500), Users(requests=2000)

@@ -162,3 +162,13 @@ def test_a_quantile_needs_requests_beyond_it() -> None:
 
     with pytest.raises(ValidationError, match="write minimumRequests: 1000"):
         CANARY.model_validate({**CANARY.model_dump(), "max_regression": regression})
+
+
+def test_latencies_need_a_step_in_which_the_new_revision_carries_no_more() -> None:
+    steps = [{"weight": 75, "seconds": 60}]
+
+    with pytest.raises(ValidationError, match="write a first step of at most 50"):
+        SwitchStrategy.model_validate({"strategy": "canary", "steps": steps})
+    SwitchStrategy.model_validate(
+        {"strategy": "canary", "steps": steps, "maxRegression": {"latency": {}}}
+    )

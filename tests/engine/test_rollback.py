@@ -41,10 +41,18 @@ def test_promoted_and_rolled_back_at_once_without_a_lost_request(
         assert promoted.exit_code == 0, promoted.output
         assert project.weights() == {old_revision: 0, new_revision: 100}
 
-        back = tidegate(project, "rollback", "digits", "--now")
+        back = tidegate(project, "rollback", "digits", "--now", "--no-up")
+        assert back.exit_code == 0, back.output
+        assert "answers in a row came from it" in back.output
+        assert project.weights() == {old_revision: 100, new_revision: 0}
 
-    assert back.exit_code == 0, back.output
-    assert "answers in a row came from it" in back.output
+        # Somebody else's copy of the stack file does not know of it.
+        project.declare_digits(new, standby="1")
+        refused = project.preview(expect_failure=True)
+        assert f"moved the traffic of digits to {old_revision}" in refused.output
+        followed = tidegate(project, "rollback", "digits", "--up")
+
+    assert followed.exit_code == 0, followed.output
     assert project.weights() == {old_revision: 100, new_revision: 0}
     assert not project.preview().changes
     assert project.local.switches.folder("digits").override() is None

@@ -1,88 +1,41 @@
-"""The gateway's traffic rules on a real Envoy; only the servers behind it are small ones."""
+"""The gateway's routes on a real Envoy; only the servers behind it are small ones."""
 
 import asyncio
 import contextlib
 import json
-from collections.abc import AsyncIterator, Awaitable, Callable
-from dataclasses import dataclass, replace
+from collections.abc import AsyncIterator
+from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
 import grpc
 import httpx
 import pytest
 
-from tests.engine.harness.gateway import RunningGateway, counted_requests, running_gateway
-from tests.engine.harness.upstream import DO, SERVICE, SLOW_SECONDS, Upstream, raw
+from tests.engine.harness.gateway import counted_requests
+from tests.engine.harness.gateway_stage import (
+    EVENTS,
+    INFER,
+    ONE,
+    ROUTES,
+    TWO,
+    Stage,
+    refused,
+    stage_in,
+)
+from tests.engine.harness.upstream import DO, SLOW_SECONDS
 from tests.engine.harness.waiting import wait_for_async
-from tests.unit.provider.stand_ins import free_ports
-from tidegate.spec.traffic import Affinity
 from tidegate.traffic.router import RouterError, RoutesChangedError
-from tidegate.traffic.routes import REVISION_HEADER, ServiceRoutes
+from tidegate.traffic.routes import REVISION_HEADER
 
 pytestmark = pytest.mark.engine
 
-ONE, TWO = "digits-1-a", "digits-2-b"
-INFER = "/v2/models/digits/infer"
-EVENTS = "/v2/models/digits/versions/1/generate_stream"
-ROUTES = ServiceRoutes("digits", ("digits",), {ONE: 100, TWO: 0}, 30)
 MOVED = replace(ROUTES, weights={ONE: 0, TWO: 100})
-
-
-@dataclass(frozen=True)
-class Stage:
-    """A gateway, two servers behind it, and users in front of it."""
-
-    gateway: RunningGateway
-    one: Upstream
-    two: Upstream
-    http: httpx.AsyncClient
-    channel: grpc.aio.Channel
-
-    async def get(self, path: str = INFER, **headers: str) -> httpx.Response:
-        return await self.http.get(path, headers=_dashed(headers))
-
-    async def call(self, *, seconds: float | None = None, **metadata: str) -> tuple[str, str]:
-        """Answer and revision of one gRPC call."""
-        method = self.channel.unary_unary(f"/{SERVICE}/ModelInfer", raw, raw)
-        call = method(b"", timeout=seconds, metadata=tuple(_dashed(metadata).items()))
-        answer = await call
-        return answer.decode(), str(dict(await call.initial_metadata()).get(REVISION_HEADER))
-
-    def stream(self) -> Any:
-        return self.channel.stream_stream(f"/{SERVICE}/ModelStreamInfer", raw, raw)()
-
-
-def _dashed(names: dict[str, str]) -> dict[str, str]:
-    return {name.replace("_", "-"): value for name, value in names.items()}
 
 
 @pytest.fixture
 async def stage(tmp_path: Path) -> AsyncIterator[Stage]:
-    """Server one has the traffic, server two is known and has none."""
-    one, two = (Upstream(name, *free_ports(2)) for name in (ONE, TWO))
-    async with (
-        running_gateway(tmp_path / "gateway") as gateway,
-        httpx.AsyncClient(base_url=f"http://{gateway.target}", trust_env=False) as http,
-        grpc.aio.insecure_channel(
-            gateway.target, options=[("grpc.enable_retries", 0), ("grpc.enable_http_proxy", 0)]
-        ) as channel,
-    ):
-        for server in (one, two):
-            await server.start()
-            await gateway.add_server("digits", server.revision, server.http_port, server.grpc_port)
-        await gateway.router.apply(ROUTES)
-        try:
-            yield Stage(gateway, one, two, http, channel)
-        finally:
-            await one.stop()
-            await two.stop()
-
-
-async def refused(call: Awaitable[Any]) -> grpc.aio.AioRpcError:
-    with pytest.raises(grpc.aio.AioRpcError) as caught:
-        await call
-    return caught.value
+    async with stage_in(tmp_path / "gateway") as made:
+        yield made
 
 
 # -- what users meet ------------------------------------------------------------------------------
@@ -242,143 +195,6 @@ async def slow_health_checks(stage: Stage) -> None:
     """The gateway does not notice within the test that server one is away."""
     one = stage.one
     await stage.gateway.add_server("digits", ONE, one.http_port, one.grpc_port, health_seconds=60)
-
-
-# -- streams and limits ---------------------------------------------------------------------------
-
-
-async def test_streams_end_where_they_began_whatever_the_weights_do(stage: Stage) -> None:
-    router = stage.gateway.router
-    stream = stage.stream()
-    await stream.write(b"0")
-    assert await stream.read() == b"digits-1-a 0"
-    events = asyncio.create_task(stage.get(EVENTS, x_events="15"))
-
-    await in_flight(stage, ONE, 2)
-    for number in range(1, 11):
-        await router.apply(MOVED if number % 2 else ROUTES)
-        await stream.write(str(number).encode())
-        assert await stream.read() == f"digits-1-a {number}".encode()
-    await router.apply(replace(ROUTES, weights={TWO: 100}))
-
-    assert (await stage.get()).text == TWO
-    lines = [line for line in (await events).text.splitlines() if line]
-    assert lines == [f"data: digits-1-a {number}" for number in range(15)]
-    await in_flight(stage, ONE, 1)
-    await stream.done_writing()
-    assert await stream.read() is grpc.aio.EOF
-    await in_flight(stage, ONE, 0)
-
-
-async def in_flight(stage: Stage, revision: str, count: int) -> None:
-    async def are_so_many() -> bool:
-        return await stage.gateway.router.active_requests(revision) == count
-
-    await wait_for_async(f"{count} requests in flight to {revision}", are_so_many)
-
-
-async def test_a_stream_ends_at_the_services_limit(stage: Stage) -> None:
-    await stage.gateway.router.apply(replace(ROUTES, max_stream_seconds=1))
-
-    stream = stage.stream()
-    await stream.write(b"0")
-    assert await stream.read() == b"digits-1-a 0"
-    ended = await refused(stream.read())
-    with pytest.raises(httpx.RemoteProtocolError):
-        await stage.get(EVENTS, x_events="40")
-
-    assert ended.code() in {grpc.StatusCode.INTERNAL, grpc.StatusCode.DEADLINE_EXCEEDED}
-    assert (await counted_requests(stage.gateway.router, ONE, 2)).errors == 2
-
-
-async def test_a_request_may_last_longer_than_a_stream(stage: Stage) -> None:
-    await stage.gateway.router.apply(replace(ROUTES, max_stream_seconds=0.2))
-
-    assert (await stage.get(x_do="slow")).status_code == 200
-    assert await stage.call(x_do="slow") == (ONE, ONE)
-
-
-async def test_streams_without_a_limit_outlast_the_requests_limit(stage: Stage) -> None:
-    await stage.gateway.router.apply(replace(ROUTES, request_timeout_seconds=0.2))
-
-    assert len((await stage.get(EVENTS, x_events="5")).text.split()) == 5 * 3
-    assert (await stage.get(x_do="hang")).status_code == 504
-    error = await refused(stage.call(x_do="hang"))
-    assert error.code() is grpc.StatusCode.DEADLINE_EXCEEDED
-    assert (await counted_requests(stage.gateway.router, ONE, 3)).errors == 2
-
-
-# -- sessions -------------------------------------------------------------------------------------
-
-Ask = Callable[[str | None], Awaitable[tuple[str, str | None]]]
-"""Sends a session's key, None at first; returns the revision and the key that the answer gives."""
-
-
-@pytest.mark.parametrize("way", ["cookie", "header", "grpc"])
-async def test_a_session_stays_while_its_side_takes_or_finishes_sessions(
-    stage: Stage, way: str
-) -> None:
-    affinity = Affinity(cookie="session") if way == "cookie" else Affinity(header="x-session")
-    ask = _asker(stage, way)
-    routes = replace(ROUTES, affinity=affinity)
-    await stage.gateway.router.apply(routes)
-    revision, key = await ask(None)
-    assert revision == ONE
-    assert key is not None
-
-    for weight in (50, 1, 0, 30, 0):
-        weights = {ONE: weight, TWO: 100 - weight}
-        moved = replace(routes, weights=weights, finishing=() if weight else (ONE,))
-        await stage.gateway.router.apply(moved)
-        assert (await ask(key))[0] == ONE
-
-    assert (await ask(None))[0] == TWO
-    await stage.gateway.router.apply(replace(routes, weights={ONE: 0, TWO: 100}))
-    revision, key = await ask(key)
-    assert revision == TWO
-    assert key is not None
-    await stage.gateway.router.apply(replace(routes, weights={ONE: 99, TWO: 1}))
-    assert (await ask(key))[0] == TWO
-
-
-async def test_the_cookie_is_given_once_and_hidden_from_scripts(stage: Stage) -> None:
-    affinity = Affinity(cookie="session", seconds=90)
-    await stage.gateway.router.apply(replace(ROUTES, affinity=affinity))
-
-    first = await stage.get()
-    second = await stage.get(cookie=f"other=1; session={ONE}")
-
-    assert first.headers["set-cookie"] == f"session={ONE}; Path=/; Max-Age=90; HttpOnly"
-    assert "set-cookie" not in second.headers
-
-
-async def test_a_named_revision_is_no_session(stage: Stage) -> None:
-    await stage.gateway.router.apply(replace(ROUTES, affinity=Affinity(cookie="session")))
-
-    answer = await stage.get(x_tidegate_revision=TWO, cookie=f"session={ONE}")
-
-    assert answer.text == TWO
-    assert "set-cookie" not in answer.headers
-
-
-def _asker(stage: Stage, way: str) -> Ask:
-    async def by_cookie(key: str | None) -> tuple[str, str | None]:
-        stage.http.cookies.clear()
-        answer = await stage.get(**({} if key is None else {"cookie": key}))
-        given = answer.headers.get("set-cookie")
-        return answer.text, None if given is None else given.partition(";")[0]
-
-    async def by_header(key: str | None) -> tuple[str, str | None]:
-        answer = await stage.get(**({} if key is None else {"x-session": key}))
-        return answer.text, answer.headers.get("x-session")
-
-    async def by_metadata(key: str | None) -> tuple[str, str | None]:
-        method = stage.channel.unary_unary(f"/{SERVICE}/ModelInfer", raw, raw)
-        call = method(b"", metadata=() if key is None else (("x-session", key),))
-        answer = await call
-        return answer.decode(), str(dict(await call.initial_metadata())["x-session"])
-
-    return {"cookie": by_cookie, "header": by_header, "grpc": by_metadata}[way]
 
 
 # -- changes --------------------------------------------------------------------------------------

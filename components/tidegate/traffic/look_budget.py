@@ -11,7 +11,7 @@ from tidegate.spec.traffic import MaxRegression
 from tidegate.traffic.plan import SHORTEST_JUDGED_SECONDS
 
 TURN_BACK_ALPHA = 0.05
-ADVANCE_ALPHA = 0.05
+ADVANCE_ALPHA = 0.1
 LOOK_FACTOR = 1.25
 """Each look comes when the sample has lasted so much longer."""
 

@@ -8,7 +8,9 @@ from pathlib import Path
 import pytest
 from filelock import FileLock
 
+from tidegate.files import write_json
 from tidegate.spec.traffic import Affinity
+from tidegate.traffic.envoy import discovery
 from tidegate.traffic.envoy.clusters import UpstreamServer
 from tidegate.traffic.envoy.discovery import DiscoveryFiles
 from tidegate.traffic.router import RoutesChangedError
@@ -46,6 +48,27 @@ def test_every_server_has_one_cluster_for_each_protocol(files: DiscoveryFiles) -
     files.remove_server("digits-1-a")
 
     assert cluster_names(files) == ["digits-2-b-http", "digits-2-b-grpc"]
+
+
+def test_a_cluster_comes_before_the_routes_to_it_and_goes_after_them(
+    files: DiscoveryFiles, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    files.write()
+    written: list[Path] = []
+
+    def note(path: Path, content: object) -> None:
+        written.append(path)
+        write_json(path, content)
+
+    monkeypatch.setattr(discovery, "write_json", note)
+    record = files.routes_file.parent / "clusters" / "digits-1-a.json"
+
+    files.put_server(server())
+    assert written == [record, files.clusters_file, files.routes_file]
+
+    written.clear()
+    files.remove_server("digits-1-a")
+    assert written == [files.routes_file, files.clusters_file]
 
 
 def test_both_files_are_there_before_anything_is_declared(files: DiscoveryFiles) -> None:

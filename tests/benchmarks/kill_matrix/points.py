@@ -24,7 +24,7 @@ from tests.engine.harness.project import UNDECIDED, UNDECIDED_RETRIES, Project
 from tests.engine.harness.releases import publish_variant
 
 LOAD_PER_SECOND = 60.0
-SWITCH_LOAD_PER_SECOND = 220.0
+SWITCH_LOAD_PER_SECOND = 120.0
 """A switch is judged by its users' requests."""
 FIRST_RELEASE = 101
 

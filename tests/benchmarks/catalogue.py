@@ -1,5 +1,6 @@
 """Every figure."""
 
+from tests.benchmarks.canary_live import measure_canary_live
 from tests.benchmarks.canary_simulated import measure_canary_simulated
 from tests.benchmarks.cold_setup import measure_cold_setup
 from tests.benchmarks.figure import Figure
@@ -10,7 +11,10 @@ from tests.benchmarks.gate_lag import measure_gate_lag
 from tests.benchmarks.gate_stall import measure_gate_stall
 from tests.benchmarks.gate_statistics import FIGURES
 from tests.benchmarks.gateway_cost import measure_gateway_cost
-from tests.benchmarks.kill_matrix.matrix import measure_kill_matrix
+from tests.benchmarks.kill_matrix.matrix import (
+    measure_kill_matrix,
+    measure_switch_kill_matrix,
+)
 from tests.benchmarks.no_change_up import measure_no_change_up
 from tests.benchmarks.provider_memory import measure_provider_memory
 from tests.benchmarks.rollback import measure_rollback
@@ -84,6 +88,20 @@ def figures() -> tuple[Figure, ...]:
             "accidents at ten moments of a promotion, and whether `up` recovers",
             35,
             measure_kill_matrix,
+        ),
+        Figure(
+            "switch_kill_matrix",
+            "accidents at every stage of a canary and of a bake, and whether `up` recovers",
+            60,
+            measure_switch_kill_matrix,
+            by_default=False,
+        ),
+        Figure(
+            "canary_live",
+            "equal, failing and slower candidates on real servers: who is turned back",
+            70,
+            measure_canary_live,
+            by_default=False,
         ),
         Figure(
             "canary_simulated",

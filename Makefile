@@ -1,6 +1,8 @@
 # The entry points of the project; the work is done by `toolchain/` and the programs it installs.
 STACK ?= local
 FIGURES ?=
+# More would disturb what the tests' gates measure; most of their time is waiting.
+WORKERS ?= 2
 TOOLCHAIN := ./toolchain/run
 RUN := $(TOOLCHAIN) exec --
 
@@ -23,7 +25,7 @@ status: ## what is live, what stands by, last verdict (STACK=local)
 	@$(RUN) tidegate status --stack $(STACK)
 
 test: lint ## lint, type check, then the whole test suite
-	@$(RUN) pytest
+	@$(RUN) pytest -n $(WORKERS) --dist loadfile
 
 lint: setup ## style, format and types
 	@$(RUN) ruff check .

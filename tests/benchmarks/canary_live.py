@@ -3,8 +3,8 @@
 `python -m tests.benchmarks.canary_live [--runs N]`. Four Tritons serve one release: the one that
 has the traffic, an equal one, one that fails two requests in a hundred, one that takes half as
 long again. Users ask all the time, over HTTP and gRPC. Every candidate is switched to as a canary,
-the faulty ones also all at once with a bake, through the same conductor as `pulumi up` submits to; without the
-engine, and without gates, which the faulty ones would not pass.
+the faulty ones also all at once with a bake, through the same conductor as `pulumi up` submits to;
+without the engine, and without gates, which the faulty ones would not pass.
 """
 
 import argparse

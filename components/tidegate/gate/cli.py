@@ -182,5 +182,6 @@ def _api_key(header: str, prefix: str, variable: str | None, file: Path | None) 
 
 
 def _refuse(console: Console, error: Exception) -> NoReturn:
-    console.print(f"error: {error}", markup=False, highlight=False)
+    # Never wrapped: a path that is cut in two cannot be copied.
+    console.print(f"error: {error}", markup=False, highlight=False, soft_wrap=True)
     raise typer.Exit(EXIT_BAD_INPUT)

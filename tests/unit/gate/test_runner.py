@@ -154,7 +154,8 @@ def test_two_workers_send_one_schedule(tmp_path: Path) -> None:
 def test_a_killed_worker_rules_a_pass_out(tmp_path: Path, workers: int) -> None:
     run_dir = tmp_path / "run"
     with serving(FakeServer()) as server:
-        request = make_request(tmp_path, server, workers=workers)
+        profile = make_short_profile(duration_seconds=60)
+        request = make_request(tmp_path, server, workers=workers, profile=profile)
         runner = start_and_wait_for_workers(run_dir, request)
         os.kill(worker_pids(run_dir)[-1], signal.SIGKILL)
         assert runner.wait(30) == 3

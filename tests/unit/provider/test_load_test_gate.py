@@ -47,7 +47,7 @@ def inputs(**changes: Any) -> LoadTestGateInputs:
 
 @pytest.fixture
 def handler(stack: StackOnStandIns) -> LoadTestGateHandler:
-    return LoadTestGateHandler(stack, "test")
+    return LoadTestGateHandler(stack, "test", None)
 
 
 async def create(

@@ -10,7 +10,7 @@ from tidegate.gate.handed_environment import ON_STDIN, as_line
 from tidegate.lease import CANCEL, LEASE
 from tidegate.local.supervision import Program, Restart, Supervisor
 
-NONE: Mapping[str, str] = MappingProxyType({})
+NO_CREDENTIALS: Mapping[str, str] = MappingProxyType({})
 
 
 class Jobs:
@@ -45,7 +45,7 @@ class Jobs:
         module: str,
         restart: Restart,
         stop_seconds: float,
-        credentials: Mapping[str, str] = NONE,
+        credentials: Mapping[str, str] = NO_CREDENTIALS,
     ) -> None:
         """Run `python -m module RUN` in a process of its own, unless it runs already.
 

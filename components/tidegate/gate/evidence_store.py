@@ -54,9 +54,8 @@ class EvidenceStore(Protocol):
 def open_store(where: str | Path) -> EvidenceStore:
     """The store at a folder's path, `file:///folder`, `s3://bucket/prefix` or `gs://bucket/prefix`.
 
-    A bucket's credentials come from where its cloud's own clients find them (environment
-    variables, a role of the machine). Raises SpecError for any other address, OSError when what
-    is found there cannot be used.
+    A bucket's credentials come from the environment or from a role of the machine. Raises SpecError
+    for any other address, OSError when what is found there cannot be used.
     """
     if isinstance(where, Path) or "://" not in where:
         return FolderStore(Path(where))

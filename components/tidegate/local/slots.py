@@ -13,6 +13,7 @@ from filelock import FileLock, Timeout
 
 from tidegate.files import read_json, write_json
 from tidegate.local import PLATFORM, ports, triton
+from tidegate.local.orphans import end_orphans
 from tidegate.local.slot_record import SlotRecord, is_ready
 from tidegate.local.state_folder import StateFolder
 from tidegate.local.supervision import Program, Supervisor
@@ -218,11 +219,12 @@ class Slots:
 
     def _start(self, record: SlotRecord) -> int:
         """Start or adopt the server; returns its process id."""
+        prefix = self._folder.shared_memory_prefix(record.revision)
         command = triton.command(
             self.repository(record.revision),
             self._folder.root / "backends",
             triton.TritonPorts(record.http_port, record.grpc_port, record.metrics_port),
-            self._folder.shared_memory_prefix(record.revision),
+            prefix,
         )
         self._supervisor.start(
             Program(
@@ -230,6 +232,7 @@ class Slots:
                 command,
                 triton.environment(),
                 stop_seconds=triton.EXIT_TIMEOUT_SECONDS + 5,
+                helpers_mark=prefix,
             )
         )
         state = self._supervisor.state(record.revision)
@@ -303,5 +306,7 @@ class Slots:
         self._discovery.remove_server(revision)
         self._supervisor.stop(revision)
         shutil.rmtree(self._folder.slot(revision), ignore_errors=True)
-        for leftover in triton.shared_memory_files(self._folder.shared_memory_prefix(revision)):
+        prefix = self._folder.shared_memory_prefix(revision)
+        end_orphans(prefix)
+        for leftover in triton.shared_memory_files(prefix):
             leftover.unlink(missing_ok=True)

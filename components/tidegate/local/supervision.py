@@ -18,6 +18,7 @@ from filelock import FileLock
 from supervisor.xmlrpc import Faults, SupervisorTransport
 
 from tidegate.files import write_atomically
+from tidegate.local.child import AFTER
 from tidegate.local.state_folder import StateFolder
 
 START_SECONDS = 15.0
@@ -44,6 +45,7 @@ class Program:
     `restart`: start it again whenever it ends (a server), until it ends with exit code 0 (a job
     that goes on where it was), or never.
     `stop_seconds`: time between SIGTERM and SIGKILL.
+    `helpers_mark`: what begins an argument of each helper process that the program starts.
     """
 
     name: str
@@ -51,6 +53,7 @@ class Program:
     environment: Mapping[str, str] = field(default_factory=dict)
     restart: Restart = "always"
     stop_seconds: int = 30
+    helpers_mark: str | None = None
 
 
 @dataclass(frozen=True)
@@ -268,7 +271,10 @@ files = programs/*.conf
 
     def _program_configuration(self, program: Program) -> str:
         # Programs end with supervisord (see child.py): an orphan would keep its ports.
-        command = [sys.executable, "-m", "tidegate.local.child", *program.command]
+        command = [sys.executable, "-m", "tidegate.local.child"]
+        if program.helpers_mark is not None:
+            command.append(AFTER + program.helpers_mark)
+        command += program.command
         environment = ",".join(
             f'{name}="{_escape(value)}"' for name, value in sorted(program.environment.items())
         )

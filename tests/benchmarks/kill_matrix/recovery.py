@@ -7,7 +7,7 @@ from typing import Any
 from tests.engine.harness.project import UNDECIDED, Project
 
 LOCKED = "`pulumi cancel`"
-FAILED_FOR_GOOD = "This verdict stands for this revision."
+FAILED_FOR_GOOD = "stands for this revision."
 MOST_UPS = 6
 RETRY_REASON = "the server was killed during its load test"
 

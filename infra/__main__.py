@@ -30,7 +30,9 @@ def main() -> None:
 def local_platform(
     settings: Settings, declarations: list[ServiceDeclaration], stack: str, stack_file: str
 ) -> LocalPlatform:
-    gateway = settings.platform.local.gateway
+    gateway, evidence = settings.platform.local.gateway, settings.platform.local.evidence
+    if evidence is not None and "://" not in evidence:
+        evidence = str(ROOT / evidence)
     revisions = [
         revision.id
         for each in declarations
@@ -45,6 +47,7 @@ def local_platform(
             stack_file=stack_file,
             revisions=revisions,
             services=[each.name for each in declarations],
+            evidence=evidence,
             port=gateway.port,
             admin_port=gateway.admin_port,
         ),

@@ -4,11 +4,13 @@ import difflib
 import json
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, Self, get_origin
+from typing import Annotated, Any, Self, get_origin
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError, model_validator
 from pydantic.alias_generators import to_camel
 
+from tidegate.gate.evidence_store import check_address
+from tidegate.spec.errors import SpecError
 from tidegate.spec.revision import Probes
 from tidegate.spec.traffic import Affinity, SwitchStrategy
 
@@ -43,9 +45,14 @@ class GatewaySettings(SettingsModel):
 
 
 class LocalSettings(SettingsModel):
-    """The embedded platform on this machine."""
+    """The embedded platform on this machine.
+
+    `evidence`: where verdicts and attempts are kept, a folder (relative to the project) or a
+    bucket's URL; without, the stack's own folder.
+    """
 
     gateway: GatewaySettings = GatewaySettings()
+    evidence: Annotated[str, Field(min_length=1), AfterValidator(check_address)] | None = None
 
 
 class PlatformSettings(SettingsModel):
@@ -133,6 +140,9 @@ def _sentence(stack_file: str, error: Any) -> str:
         near = difflib.get_close_matches(location[-1], known, n=1)
         hint = f"write '{near[0]}'" if near else f"remove it; known here: {', '.join(known)}"
         return f"{where}: is an unknown key. Instead: {hint}."
+    cause = error.get("ctx", {}).get("error")
+    if isinstance(cause, SpecError):  # its value leaves out what must not be repeated
+        return f"{where}: {cause.value!r} cannot work: {cause.why}. Instead: {cause.instead}."
     message = error["msg"].removeprefix("Value error, ")
     return f"{where}: {error['input']!r} cannot work. Instead: {message[:1].lower()}{message[1:]}."
 

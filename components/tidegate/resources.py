@@ -54,11 +54,13 @@ class TidegateProvider(pulumi.ProviderResource):
         state_folder: Path,
         environment: str,
         stack_file: str,
+        evidence: str | None = None,
         opts: pulumi.ResourceOptions | None = None,
     ) -> None:
         properties = {
             "stateFolder": str(state_folder),
             "environment": environment,
+            "evidence": evidence,
             "stackFile": stack_file,
         }
         super().__init__("tidegate", name, properties, opts)

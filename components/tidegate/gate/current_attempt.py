@@ -1,5 +1,8 @@
 """The try that a runner carries out, in the record of all tries."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
+
 from tidegate.gate.attempts import (
     Attempt,
     AttemptStart,
@@ -11,19 +14,25 @@ from tidegate.gate.attempts import (
 from tidegate.gate.clock import utc_now
 from tidegate.gate.request import GateRequest
 from tidegate.gate.verdict import Verdict
+from tidegate.spec.errors import SpecError
 
 
 class CurrentAttempt:
-    """Nothing is recorded before `begin`; a try that sends no load costs nothing."""
+    """Nothing is recorded before `begin`; a try that sends no load costs nothing.
+
+    Making one and `begin` raise SpecError when the attempts cannot be read or recorded.
+    """
 
     def __init__(self, request: GateRequest) -> None:
         self._request = request
         self._start: AttemptStart | None = None
-        self._expected = next_attempt(
-            attempt_records(
-                request.evidence_dir, request.environment, request.revision, request.profile.digest
+        evidence = request.evidence_dir
+        with _before_any_load(evidence):
+            self._expected = next_attempt(
+                attempt_records(
+                    evidence, request.environment, request.revision, request.profile.digest
+                )
             )
-        )
 
     @property
     def number(self) -> int:
@@ -32,7 +41,8 @@ class CurrentAttempt:
 
     def begin(self) -> int:
         """Pay for the try and return its number."""
-        self._start = begin_attempt(self._request)
+        with _before_any_load(self._request.evidence_dir):
+            self._start = begin_attempt(self._request)
         return self._start.attempt
 
     def end(self, verdict: Verdict, evidence_path: str) -> None:
@@ -52,3 +62,16 @@ class CurrentAttempt:
             started=None if self._start is None else self._start.start_id,
         )
         record_attempt(request.evidence_dir, request.environment, attempt)
+
+
+@contextmanager
+def _before_any_load(evidence: str) -> Iterator[None]:
+    try:
+        yield
+    except OSError as error:
+        raise SpecError(
+            "evidence",
+            evidence,
+            f"attempts cannot be read or recorded there, so no load was sent ({error})",
+            "a place that this machine reaches, and where it may list, read and create",
+        ) from error

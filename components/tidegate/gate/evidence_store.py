@@ -54,21 +54,35 @@ class EvidenceStore(Protocol):
 def open_store(where: str | Path) -> EvidenceStore:
     """The store at a folder's path, `file:///folder`, `s3://bucket/prefix` or `gs://bucket/prefix`.
 
-    A bucket's credentials come from where its cloud's own clients find them (environment
-    variables, a role of the machine). Raises SpecError for any other address.
+    A bucket's credentials come from the environment or from a role of the machine. Raises SpecError
+    for any other address, OSError when what is found there cannot be used.
     """
     if isinstance(where, Path) or "://" not in where:
         return FolderStore(Path(where))
+    check_address(where)
+    parts = urlsplit(where)
+    if parts.scheme == "file":
+        return FolderStore(Path(unquote(parts.path)))
+    # Loaded for buckets only: the provider never opens one.
+    from obstore.store import from_url
+
+    with _saying_where(where):
+        return BucketStore(from_url(where, retry_config=_RETRIES), where)
+
+
+def bucket_scheme(where: str) -> str | None:
+    """ "s3" or "gs"; None for a folder."""
+    scheme, separator, _ = where.partition("://")
+    return scheme if separator and scheme in BUCKET_SCHEMES else None
+
+
+def check_address(where: str) -> str:
+    """Return the address of a store. Raises SpecError as `open_store` does; opens nothing."""
+    if "://" not in where:
+        return where
     parts = urlsplit(where)
     if parts.scheme == "file" and parts.netloc in ("", "localhost") and parts.path:
-        return FolderStore(Path(unquote(parts.path)))
-    if parts.scheme not in BUCKET_SCHEMES or not parts.hostname or parts.query or parts.fragment:
-        raise SpecError(
-            "evidence",
-            where,
-            "no evidence can be kept there",
-            "a folder, file:///folder, s3://bucket/prefix or gs://bucket/prefix",
-        )
+        return where
     if parts.username or parts.password:
         raise SpecError(
             "evidence",
@@ -76,10 +90,14 @@ def open_store(where: str | Path) -> EvidenceStore:
             "an address is written into evidence and logs, so it must not hold credentials",
             "the address alone, and credentials in the environment",
         )
-    # Loaded for buckets only: the provider reads folders.
-    from obstore.store import from_url
-
-    return BucketStore(from_url(where, retry_config=_RETRIES), where)
+    if bucket_scheme(where) is None or not parts.hostname or parts.query or parts.fragment:
+        raise SpecError(
+            "evidence",
+            where,
+            "no evidence can be kept there",
+            "a folder, file:///folder, s3://bucket/prefix or gs://bucket/prefix",
+        )
+    return where
 
 
 class FolderStore:

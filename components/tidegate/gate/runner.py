@@ -1,8 +1,9 @@
 """The process that carries a gate out and outlives whoever asked for it.
 
-`python -m tidegate.gate.runner RUN_DIR` reads request.json there and leaves journal.jsonl,
-samples.npz and verdict.json. Exit codes 0 to 3 are the verdict's; 4 means stopped without a
-verdict, 5 that the request could not be carried out, 6 that another runner holds RUN_DIR.
+`python -m tidegate.gate.runner [--environment-on-stdin] RUN_DIR` reads request.json there and
+leaves journal.jsonl, samples.npz and verdict.json. Exit codes 0 to 3 are the verdict's; 4 means
+stopped without a verdict, 5 that the request could not be carried out, 6 that another runner holds
+RUN_DIR.
 """
 
 import os
@@ -19,6 +20,11 @@ from filelock import FileLock, Timeout
 from tidegate.gate.current_attempt import CurrentAttempt
 from tidegate.gate.errors import AbandonedError
 from tidegate.gate.evidence import evidence_path, keep_report, write_evidence
+from tidegate.gate.handed_environment import (
+    ON_STDIN,
+    NothingHandedOverError,
+    take_environment,
+)
 from tidegate.gate.journal import Journal
 from tidegate.gate.locking import GateTurn
 from tidegate.gate.progress import Progress, format_progress
@@ -51,17 +57,20 @@ class _StopSignals:
 
 
 def main(arguments: list[str]) -> int:
-    """Carry out the request in the folder named by the only argument."""
-    if len(arguments) != 1:
-        print("usage: python -m tidegate.gate.runner RUN_DIR", file=sys.stderr)
+    """Carry out the request in the folder named by the last argument."""
+    options, folders = arguments[:-1], arguments[-1:]
+    if not folders or options not in ([], [ON_STDIN]):
+        print(f"usage: python -m tidegate.gate.runner [{ON_STDIN}] RUN_DIR", file=sys.stderr)
         return EXIT_ERROR
-    run_dir = Path(arguments[0])
+    run_dir = Path(folders[0])
     try:
         with FileLock(run_dir / "runner.lock", blocking=False):
             journal = Journal(run_dir / "journal.jsonl")
             try:
+                if options:
+                    take_environment()
                 return _carry_out(run_dir, journal)
-            except (SpecError, OSError) as error:
+            except (SpecError, OSError, NothingHandedOverError) as error:
                 journal.write("error", str(error))
                 return EXIT_ERROR
             except Exception as error:

@@ -1,6 +1,7 @@
 """Gates of the embedded platform: each runs as a supervised job that outlives `pulumi up`."""
 
 import json
+import os
 import secrets
 import shutil
 from dataclasses import dataclass
@@ -9,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from tidegate.files import read_json, write_json
+from tidegate.gate.handed_environment import environment_for
 from tidegate.gate.journal import read_events
 from tidegate.gate.request import GateRequest
 from tidegate.gate.verdict import Outcome, Verdict
@@ -89,7 +91,13 @@ class GateRuns:
         folder = jobs.new()
         request.write(folder / "request.json")
         jobs.renew_lease(folder)
-        await jobs.start(folder, "tidegate.gate.runner", "never", STOP_SECONDS)
+        await jobs.start(
+            folder,
+            "tidegate.gate.runner",
+            "never",
+            STOP_SECONDS,
+            environment_for(request.evidence_dir, os.environ),
+        )
         return GateRun(folder, request)
 
     async def follow(self, run: GateRun, revision: str, sleep: Sleep, report: Report) -> Verdict:

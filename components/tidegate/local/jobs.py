@@ -2,10 +2,15 @@
 
 import asyncio
 import sys
+from collections.abc import Mapping
 from pathlib import Path
+from types import MappingProxyType
 
+from tidegate.gate.handed_environment import ON_STDIN, as_line
 from tidegate.lease import CANCEL, LEASE
 from tidegate.local.supervision import Program, Restart, Supervisor
+
+NO_CREDENTIALS: Mapping[str, str] = MappingProxyType({})
 
 
 class Jobs:
@@ -34,15 +39,29 @@ class Jobs:
     def renew_lease(self, run: Path) -> None:
         (run / LEASE).touch()
 
-    async def start(self, run: Path, module: str, restart: Restart, stop_seconds: float) -> None:
-        """Run `python -m module RUN` in a process of its own, unless it runs already."""
+    async def start(
+        self,
+        run: Path,
+        module: str,
+        restart: Restart,
+        stop_seconds: float,
+        credentials: Mapping[str, str] = NO_CREDENTIALS,
+    ) -> None:
+        """Run `python -m module RUN` in a process of its own, unless it runs already.
+
+        `credentials` are variables of its environment that must not be written down: it is told
+        to read them from its standard input.
+        """
+        options = [ON_STDIN] if credentials else []
         program = Program(
             self._program,
-            [sys.executable, "-m", module, str(run)],
+            [sys.executable, "-m", module, *options, str(run)],
             restart=restart,
             stop_seconds=int(stop_seconds),
         )
         await asyncio.to_thread(self._supervisor.start, program)
+        if credentials:
+            await asyncio.to_thread(self._supervisor.send_line, self._program, as_line(credentials))
 
     def is_running(self) -> bool:
         state = self._supervisor.state(self._program)

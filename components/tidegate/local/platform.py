@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pulumi
 
+from tidegate.gate.evidence_store import check_address
 from tidegate.local import PLATFORM
 from tidegate.resources import Gateway, TidegateProvider, TritonServer
 from tidegate.serving.platform import Slot
@@ -17,11 +18,14 @@ from tidegate.spec.revision import Revision
 class LocalPlatformArgs:
     """Arguments of a `LocalPlatform`.
 
-    `state_folder`: absolute path where servers, gates and evidence of this stack are kept.
+    `state_folder`: absolute path where servers and gates of this stack are kept.
+    `evidence`: where verdicts and attempts are kept, an absolute folder, `s3://bucket/prefix` or
+    `gs://bucket/prefix`; without, the state folder.
     `revisions` and `services`: everything the stack declares; servers that nobody declares and no
     route mentions are stopped. Ports that are not given are chosen and kept.
 
-    Raises SpecError when the state folder is not absolute or both ports are the same.
+    Raises SpecError when a folder is not absolute, when no evidence can be kept at the address
+    or when both ports are the same.
     """
 
     state_folder: Path
@@ -29,6 +33,7 @@ class LocalPlatformArgs:
     stack_file: str
     revisions: Sequence[str]
     services: Sequence[str]
+    evidence: str | None = None
     port: int | None = None
     admin_port: int | None = None
 
@@ -40,6 +45,8 @@ class LocalPlatformArgs:
                 "servers outlive the program and have no use for its working directory",
                 "an absolute path",
             )
+        if self.evidence is not None and "://" not in check_address(self.evidence):
+            _check_is_absolute(self.evidence)
         if self.port is not None and self.port == self.admin_port:
             raise SpecError(
                 "admin_port",
@@ -47,6 +54,16 @@ class LocalPlatformArgs:
                 "the gateway's port is the same",
                 "two different ports",
             )
+
+
+def _check_is_absolute(folder: str) -> None:
+    if not Path(folder).is_absolute():
+        raise SpecError(
+            "evidence",
+            folder,
+            "gates outlive the program and have no use for its working directory",
+            "an absolute path, s3://bucket/prefix or gs://bucket/prefix",
+        )
 
 
 class LocalPlatform(pulumi.ComponentResource):
@@ -67,6 +84,7 @@ class LocalPlatform(pulumi.ComponentResource):
             state_folder=args.state_folder,
             environment=args.environment,
             stack_file=args.stack_file,
+            evidence=args.evidence,
             opts=pulumi.ResourceOptions(parent=self),
         )
         self._gateway = Gateway(

@@ -163,6 +163,23 @@ class Supervisor:
             state is not None and state.is_up and declared == self._program_configuration(program)
         )
 
+    def send_line(self, name: str, line: str) -> None:
+        """Write to the standard input of a program that was started just now.
+
+        What is written there is kept and logged nowhere. Raises SupervisionError when the program
+        does not run or does not read.
+        """
+        deadline = time.monotonic() + START_SECONDS
+        while True:
+            try:
+                self._rpc().sendProcessStdin(name, line)
+            except xmlrpc.client.Fault as fault:
+                if fault.faultCode != Faults.NOT_RUNNING or time.monotonic() > deadline:
+                    raise SupervisionError(f"{name} takes no input: {fault.faultString}") from fault
+                time.sleep(POLL_SECONDS)
+                continue
+            return
+
     def stop(self, name: str) -> None:
         """Stop and forget the program; nothing happens when there is none."""
         if self.is_running():

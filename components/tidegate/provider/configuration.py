@@ -13,4 +13,9 @@ class ProviderConfiguration(Outputs):
 
     state_folder: str = Field(description="Absolute path of the stack's state folder.")
     environment: str = Field(description="Name under which attempts and evidence are recorded.")
+    evidence: str | None = Field(
+        default=None,
+        description="Where attempts and evidence are kept: an absolute folder, s3://bucket/prefix "
+        "or gs://bucket/prefix; without, the state folder.",
+    )
     stack_file: str = Field(description="The stack's settings file, named in error messages.")

@@ -148,6 +148,8 @@ def test_a_standby_of_another_service_is_refused() -> None:
     [
         ({"state_folder": Path("state")}, "an absolute path"),
         ({"port": 8080, "admin_port": 8080}, "two different ports"),
+        ({"evidence": "evidence"}, "an absolute path"),
+        ({"evidence": "ftp://host/team"}, "gs://bucket/prefix"),
     ],
 )
 def test_a_platform_that_cannot_work_is_refused(changes: dict[str, object], why: str) -> None:

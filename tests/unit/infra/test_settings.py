@@ -182,6 +182,26 @@ def test_one_port_for_two_things() -> None:
     assert sentence.endswith("Instead: write two different ports.")
 
 
+@pytest.mark.parametrize("evidence", ["s3://bucket/team", "gs://bucket", "/var/evidence", "kept"])
+def test_evidence_may_lie_in_a_bucket_or_a_folder(evidence: str) -> None:
+    assert load(digits(), {"local": {"evidence": evidence}}).platform.local.evidence == evidence
+
+
+def test_an_address_that_keeps_no_evidence() -> None:
+    assert finding(digits(), {"local": {"evidence": "ftp://host/team"}}) == (
+        f"{FILE}: tidegate:platform.local.evidence: 'ftp://host/team' cannot work: no evidence can "
+        "be kept there. Instead: a folder, file:///folder, s3://bucket/prefix or gs://bucket/prefix."
+    )
+
+
+def test_credentials_in_the_address_of_evidence_are_not_repeated() -> None:
+    sentence = finding(digits(), {"local": {"evidence": "s3://key:hidden-word@bucket/team"}})
+
+    assert sentence.startswith(f"{FILE}: tidegate:platform.local.evidence: ")
+    assert "credentials in the environment" in sentence
+    assert "hidden-word" not in sentence
+
+
 def test_a_missing_key_is_named() -> None:
     with pytest.raises(SettingsError) as raised:
         load_settings({"tidegate:services": json.dumps({"digits": {}})}, FILE)

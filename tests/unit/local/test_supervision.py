@@ -164,6 +164,22 @@ def test_programs_see_nothing_of_the_callers_environment_but_what_they_need(
     assert SECRET not in report.read_text()
 
 
+def test_what_a_program_is_sent_reaches_it_and_is_written_nowhere(
+    supervisor: Supervisor, folder: StateFolder, tmp_path: Path
+) -> None:
+    line = f'{{"name": "<{SECRET} & 100%>"}}\n'
+    received = tmp_path / "received"
+    code = "import sys, pathlib; pathlib.Path(sys.argv[1]).write_text(sys.stdin.readline())"
+    command = [sys.executable, "-c", code, str(received)]
+    supervisor.start(Program("reader", command, restart="never"))
+
+    supervisor.send_line("reader", line)
+
+    assert eventually(lambda: received.exists() and received.read_text() == line)
+    written = [path.read_bytes() for path in folder.root.rglob("*") if path.is_file()]
+    assert not any(SECRET.encode() in each for each in written)
+
+
 def test_shutting_down_leaves_no_process(tmp_path: Path) -> None:
     folder = StateFolder(tmp_path / "state")
     supervisor = Supervisor(folder)

@@ -103,6 +103,8 @@ class InProcessSupervisor(Supervisor):
         self._stops: dict[str, Stop] = {}
         self.programs: dict[str, Program] = {}
         self.started: list[str] = []
+        self.lines: dict[str, str] = {}
+        """What programs were sent on their standard input."""
         self.ended: set[str] = set()
         """Programs that have ended by themselves."""
         self.was_shut_down = False
@@ -120,6 +122,9 @@ class InProcessSupervisor(Supervisor):
         self._stops[program.name] = self._launch(program)
         self.programs[program.name] = program
         self.started.append(program.name)
+
+    def send_line(self, name: str, line: str) -> None:
+        self.lines[name] = line
 
     def stop(self, name: str) -> None:
         if self.programs.pop(name, None) is not None:

@@ -1,3 +1,4 @@
+import json
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -7,6 +8,7 @@ import yaml
 
 from tests.unit.provider.stand_ins import Said, StackOnStandIns, make_verdict
 from tidegate.files import write_json
+from tidegate.gate.handed_environment import ON_STDIN
 from tidegate.gate.request import GateRequest
 from tidegate.gate.verdict import Outcome
 from tidegate.local.slot_record import SlotRecord
@@ -47,7 +49,7 @@ def inputs(**changes: Any) -> LoadTestGateInputs:
 
 @pytest.fixture
 def handler(stack: StackOnStandIns) -> LoadTestGateHandler:
-    return LoadTestGateHandler(stack, "test")
+    return LoadTestGateHandler(stack, "test", None)
 
 
 async def create(
@@ -95,6 +97,36 @@ async def test_the_runner_is_told_what_to_judge_and_what_must_not_change(
         "golden",
         "model",
     }
+
+
+async def test_evidence_in_a_bucket_brings_its_credentials_through_a_pipe(
+    stack: StackOnStandIns, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    secret = "k3y-which-nobody-may-read"  # noqa: S105 - made up
+    monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", secret)
+    stack.verdicts = [Outcome.PASS]
+    await create(LoadTestGateHandler(stack, "test", "s3://evidence/team"))
+
+    run = stack.gates.latest(REVISION)
+    assert run is not None and run.request is not None
+    assert run.request.evidence_dir == "s3://evidence/team"
+    assert ON_STDIN in stack.supervisor.programs[GATE].command
+    assert json.loads(stack.supervisor.lines[GATE])["AWS_SECRET_ACCESS_KEY"] == secret
+    written = [path for path in stack.folder.root.rglob("*") if path.is_file()]
+    assert not [path for path in written if secret.encode() in path.read_bytes()]
+
+
+async def test_evidence_in_the_stacks_folder_needs_none(
+    stack: StackOnStandIns, handler: LoadTestGateHandler, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "anything")
+    stack.verdicts = [Outcome.PASS]
+    await create(handler)
+
+    run = stack.gates.latest(REVISION)
+    assert run is not None and run.request is not None
+    assert run.request.evidence_dir == str(stack.folder.evidence)
+    assert stack.supervisor.lines == {}
 
 
 @pytest.mark.parametrize(

@@ -28,7 +28,7 @@ def make_handlers(
     return [
         GatewayHandler(stack, settings.stack_file),
         TritonServerHandler(stack),
-        LoadTestGateHandler(stack, settings.environment),
+        LoadTestGateHandler(stack, settings.environment, settings.evidence),
         TrafficSwitchHandler(stack, settings.stack_file),
         TrafficHoldHandler(stack),
     ]

@@ -50,9 +50,9 @@ class LoadTestGateInputs(ResourceModel):
 class LoadTestGateOutputs(Outputs):
     outcome: str = Field(description="PASS, or NOT_RUN for a standby that was never judged.")
     summary: str = Field(description="The verdict in one line.")
-    evidence: str = Field(description="Path of the evidence file; empty when there is none.")
+    evidence: str = Field(description="Path or URL of the evidence; empty when there is none.")
     report: str = Field(
-        default="", description="Path of the report page; empty when there is none."
+        default="", description="Path or URL of the report page; empty when there is none."
     )
     nonce: str = Field(description="Names this gate; another gate of the revision has another.")
 
@@ -63,9 +63,11 @@ class LoadTestGateHandler(ResourceHandler[LoadTestGateInputs, LoadTestGateOutput
     inputs_model = LoadTestGateInputs
     outputs_model = LoadTestGateOutputs
 
-    def __init__(self, stack: LocalStack, environment: str) -> None:
+    def __init__(self, stack: LocalStack, environment: str, evidence: str | None) -> None:
+        """`evidence`: address of the store of evidence and attempts; None: the stack's folder."""
         self._stack = stack
         self._environment = environment
+        self._evidence = evidence or str(stack.folder.evidence)
 
     async def check(self, inputs: LoadTestGateInputs) -> list[CheckFailure]:
         try:
@@ -170,7 +172,7 @@ class LoadTestGateHandler(ResourceHandler[LoadTestGateInputs, LoadTestGateOutput
             watched_files={
                 str(repository / name): digest for name, digest in release.repository.files.items()
             },
-            evidence_dir=str(self._stack.folder.evidence),
+            evidence_dir=self._evidence,
             lock_path=str(default_lock_path()),
             lease_seconds=LEASE_SECONDS,
             retry_reason=inputs.retry,

@@ -110,13 +110,18 @@ class _Search:
                 if climb.ended:
                     continue
                 rate = climb.next
-                self._check(side, rate)
-                probe = self._probe(number, side, rate)
-                self._probes.append(probe)
-                self._requests += probe.requests
-                climb.add(rate, saturated=probe.saturated)
+                # One stall of the machine is no saturation: it must show twice in a row.
+                saturated = self._ask(number, side, rate) and self._ask(number, side, rate)
+                climb.add(rate, saturated=saturated)
             turn += 1
         return climbs
+
+    def _ask(self, number: int, side: SideName, rate: float) -> bool:
+        self._check(side, rate)
+        probe = self._probe(number, side, rate)
+        self._probes.append(probe)
+        self._requests += probe.requests
+        return probe.saturated
 
     def _check(self, side: SideName, rate: float) -> None:
         plan = self._plan

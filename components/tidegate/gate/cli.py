@@ -12,6 +12,7 @@ from tidegate.gate.profile import load_profile
 from tidegate.gate.report.rewriting import rewrite_report
 from tidegate.gate.request import ApiKey, Tls
 from tidegate.gate.run_options import BaselineOptions, RunOptions, request_of
+from tidegate.gate.saturation_cli import saturation
 from tidegate.gate.terminal import LiveView, print_verdict
 from tidegate.gate.verdict import Outcome, Verdict
 from tidegate.spec.errors import SpecError
@@ -25,6 +26,7 @@ app = typer.Typer(
     "4 cancelled, 5 error of the runner.",
     no_args_is_help=True,
 )
+app.command()(saturation)
 
 
 ProfileOption = Annotated[Path, typer.Option("--profile", help="Profile as a YAML file.")]
@@ -84,7 +86,7 @@ def run(
     try:
         request = request_of(
             RunOptions(
-                profile=profile,
+                profile=load_profile(profile),
                 target=target,
                 golden=golden,
                 model=model,

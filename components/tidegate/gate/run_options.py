@@ -7,7 +7,7 @@ from urllib.parse import urlsplit
 from tidegate.gate.discovery import discover, record_golden
 from tidegate.gate.golden_signature import infer_signature
 from tidegate.gate.locking import default_lock_path
-from tidegate.gate.profile import check_baseline, load_profile
+from tidegate.gate.profile import Profile, check_baseline
 from tidegate.gate.protocols.endpoint import Endpoint
 from tidegate.gate.request import ApiKey, Baseline, GateRequest, Tls
 from tidegate.spec.digests import digest_file
@@ -32,7 +32,7 @@ class BaselineOptions:
 class RunOptions:
     """As they stand on the command line; None where nothing was said."""
 
-    profile: Path
+    profile: Profile
     target: str
     golden: Path | None
     model: str | None
@@ -56,7 +56,7 @@ def request_of(options: RunOptions) -> GateRequest:
     """
     if (options.out / "request.json").exists():
         raise SpecError("out", str(options.out), "it holds another run", "a new folder")
-    profile = load_profile(options.profile)
+    profile = options.profile
     if options.baseline is not None:
         check_baseline(profile)
     secure, target = split_url("target", options.target)

@@ -33,8 +33,8 @@ _PRIORITY = -10
 
 def main(arguments: list[str]) -> int:
     run_dir, number = Path(arguments[0]), int(arguments[1])
-    _allow_many_connections()
-    _go_first()
+    allow_many_connections()
+    go_first()
     request = GateRequest.load(run_dir / "request.json")
     plan = WorkerPlan.load(run_dir / "load" / "plan.json")
     arms = arms_of(request)
@@ -147,13 +147,13 @@ def _share_of_schedule(
         first += len(segment)
 
 
-def _allow_many_connections() -> None:
-    # A server that stalls leaves every request of the stall open, each on its own connection.
+def allow_many_connections() -> None:
+    """A server that stalls leaves every request of the stall open, each on its own connection."""
     _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
 
 
-def _go_first() -> None:
+def go_first() -> None:
     """A generator that waits for a core is late and measures itself; it needs little of one."""
     with contextlib.suppress(PermissionError):
         os.setpriority(os.PRIO_PROCESS, 0, _PRIORITY)

@@ -51,12 +51,15 @@ import random
 import time
 
 class TritonPythonModel(_Base):
+    warm_ups = 16
+
     def execute(self, requests):
+        self.warm_ups -= len(requests)
         time.sleep({factor} * sum(random.lognormvariate(-5.0, 0.4) for _ in requests))
         responses = super().execute(requests)
         return [
             pb_utils.InferenceResponse(error=pb_utils.TritonError("drawn to fail"))
-            if random.random() < {failing} else response
+            if self.warm_ups < 0 and random.random() < {failing} else response
             for response in responses
         ]
 """

@@ -14,7 +14,7 @@ from types import FrameType
 from typing import Any
 
 from tidegate.commands.stack_lock import StackLock
-from tidegate.commands.targets import Resource, in_preview, in_state, targets_of
+from tidegate.commands.targets import HOLD_TYPE, Resource, in_preview, in_state, targets_of
 
 LOCK_POLL_SECONDS = 2.0
 SAY_AGAIN_SECONDS = 10.0
@@ -42,11 +42,13 @@ class Engine:
         """URNs of one service, whose declared revisions are these.
 
         The state knows them when nothing is to be created, and is read in no time; otherwise the
-        program is asked by a preview. Raises PulumiError, SpecError for an unknown service.
+        program is asked by a preview. A hold is the last that is created for a revision: after a
+        gate that did not pass there is a server without one. Raises PulumiError, SpecError for an
+        unknown service.
         """
         recorded = in_state(self._asked("pulumi", "stack", "export", "--stack", self.stack))
-        names = {each.name for each in recorded}
-        if names.issuperset(revisions):
+        complete = {each.name for each in recorded if each.type == HOLD_TYPE}
+        if complete.issuperset(revisions):
             return targets_of(service, recorded)
         return targets_of(service, self._previewed())
 

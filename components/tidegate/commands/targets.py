@@ -12,6 +12,7 @@ from tidegate.spec.errors import SpecError
 
 SERVICE_TYPE = "tidegate:serving:InferenceService"
 GATEWAY_TYPE = "tidegate:index:Gateway"
+HOLD_TYPE = "tidegate:index:TrafficHold"
 
 
 @dataclass(frozen=True)

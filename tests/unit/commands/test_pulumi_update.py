@@ -3,6 +3,7 @@
 import os
 import socket
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -98,3 +99,22 @@ def test_a_failed_question_says_what_pulumi_said(engine: Engine) -> None:
 
     with pytest.raises(PulumiError, match="no stack named 'test'"):
         engine.targets("digits", ["digits-1-aaaaaaaa"])
+
+
+class HalfCreated(Engine):
+    """A revision whose gate has not passed: its server is recorded, its gate and hold are not."""
+
+    def _asked(self, *command: str) -> Any:
+        service = {"urn": "s::S::digits", "type": "tidegate:serving:InferenceService"}
+        server = {"urn": "s::T::digits-2", "type": "tidegate:index:TritonServer"}
+        gate = {"urn": "s::G::digits-2", "type": "tidegate:index:LoadTestGate"}
+        for each in (server, gate):
+            each["parent"] = service["urn"]
+        if command[1] == "stack":
+            return {"deployment": {"resources": [service, server]}}
+        steps = [{"op": "same", "newState": service}, {"op": "same", "newState": server}]
+        return {"steps": [*steps, {"op": "create", "newState": gate}]}
+
+
+def test_what_a_failed_gate_left_uncreated_is_among_the_targets(tmp_path: Path) -> None:
+    assert "s::G::digits-2" in HalfCreated(tmp_path, "test").targets("digits", ["digits-2"])

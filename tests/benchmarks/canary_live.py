@@ -10,21 +10,20 @@ without the engine, and without gates, which the faulty ones would not pass.
 import argparse
 import asyncio
 import json
-import shutil
 import sys
 import time
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
+from statistics import median_high
 
 from tests.benchmarks.figure import Measurement
+from tests.benchmarks.local_service import copy_serving, start_service
 from tests.benchmarks.stacks import RESULTS, say, temporary_folder
 from tests.engine.harness.load import Answered, BackgroundLoad
 from tests.engine.harness.releases import SERVICE, Fault, publish_variant
-from tests.engine.harness.toolchain_environment import REPOSITORY
 from tidegate.gate.statistics import lower_bound, upper_bound
-from tidegate.local.slots import SlotRequest
 from tidegate.local.stack import LocalStack
 from tidegate.local.state_folder import StateFolder
 from tidegate.local.switch_runs import SwitchPlan
@@ -97,26 +96,25 @@ class Stage:
     """The servers, the gateway and the users."""
 
     def __init__(self, folder: Path) -> None:
-        self.serving_root = folder / "serving"
-        _copy_serving(self.serving_root)
+        self.serving_root = copy_serving(folder / "serving")
         self.stack = LocalStack(StateFolder(folder / "state"))
         self.revisions = {name: f"{SERVICE}-{name.replace('% ', '-')}" for name in CANDIDATES}
         self.live = f"{SERVICE}-live"
 
     async def start(self) -> None:
-        releases = {self.live: (LIVE_RELEASE, CANDIDATES["equal"])}
-        for number, (name, traits) in enumerate(CANDIDATES.items(), start=1):
-            releases[self.revisions[name]] = (str(int(LIVE_RELEASE) + number), traits)
-        await self.stack.gateway.start(
-            None, None, tuple(releases), (SERVICE,), asyncio.sleep, lambda _: None
-        )
-        for revision, (name, traits) in releases.items():
-            fault = Fault(_WORK.format(**traits))
-            release = publish_variant(
-                self.serving_root, name, like="2", mutate=fault.apply, instances=INSTANCES
+        traits = {self.live: CANDIDATES["equal"]}
+        traits |= {self.revisions[name]: each for name, each in CANDIDATES.items()}
+        releases = {
+            revision: publish_variant(
+                self.serving_root,
+                str(int(LIVE_RELEASE) + number),
+                like="2",
+                mutate=Fault(_WORK.format(**each)).apply,
+                instances=INSTANCES,
             )
-            request = SlotRequest(revision, release, self.serving_root, 60, 1)
-            await self.stack.slots.deploy(request, asyncio.sleep, lambda _: None)
+            for number, (revision, each) in enumerate(traits.items())
+        }
+        await start_service(self.stack, SERVICE, releases, self.serving_root)
         await self.stack.router().apply(self.routes(self.live))
 
     def routes(self, revision: str) -> ServiceRoutes:
@@ -236,11 +234,11 @@ def _summary(runs: Sequence[LiveRun]) -> dict[str, object]:
             round(lower_bound(back, len(runs), 0.95), 3),
             round(upper_bound(back, len(runs), 0.95), 3),
         ],
-        "medianSeconds": _median([each.seconds for each in runs]),
-        "medianRequestsMet": _median([each.met for each in runs]),
+        "medianSeconds": median_high([each.seconds for each in runs]),
+        "medianRequestsMet": median_high([each.met for each in runs]),
         "mostRequestsMet": max(each.met for each in runs),
-        "medianFailed": _median([each.failed for each in runs]),
-        "medianP95Ratio": _median([each.p95_ratio for each in runs]),
+        "medianFailed": median_high([each.failed for each in runs]),
+        "medianP95Ratio": median_high([each.p95_ratio for each in runs]),
     }
 
 
@@ -251,16 +249,6 @@ def _p95_ratio(new: Sequence[Answered], old: Sequence[Answered]) -> float:
 
 def _p95(seconds: list[float]) -> float:
     return sorted(seconds)[int(0.95 * len(seconds))] if seconds else 0.0
-
-
-def _median(values: Sequence[float]) -> float:
-    ordered = sorted(values)
-    return ordered[len(ordered) // 2]
-
-
-def _copy_serving(target: Path) -> None:
-    ignored = shutil.ignore_patterns("__pycache__", "*.pyc")
-    shutil.copytree(REPOSITORY / "serving", target, ignore=ignored)
 
 
 def main() -> int:

@@ -7,7 +7,6 @@ loggers alone.
 import asyncio
 import contextlib
 import json
-import shutil
 import subprocess
 import sys
 from collections.abc import AsyncIterator
@@ -18,6 +17,7 @@ import numpy as np
 import psutil
 
 from tests.benchmarks.figure import Measurement
+from tests.benchmarks.local_service import copy_serving
 from tests.benchmarks.stacks import say, temporary_folder
 from tests.benchmarks.switch_users import SwitchUsers
 from tests.engine.harness.gateway import RunningGateway, running_gateway
@@ -77,7 +77,7 @@ def _without_statistics(bootstrap: dict[str, Any]) -> None:
 async def _measured(folder: Path) -> dict[str, list[float]]:
     """Microseconds for a request, round by round."""
     spent: dict[str, list[float]] = {"with": [], "without": []}
-    shutil.copytree(REPOSITORY / "serving", folder / "serving")
+    copy_serving(folder / "serving")
     async with (
         _triton(folder) as ports,
         running_gateway(folder / "with") as counting,

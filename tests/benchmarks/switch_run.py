@@ -15,12 +15,12 @@ from functools import cache
 from pathlib import Path
 from typing import IO
 
+from tests.benchmarks.local_service import copy_serving, start_service
 from tests.benchmarks.stacks import RESULTS, say, temporary_folder
 from tests.benchmarks.switch_users import SwitchUsers
 from tests.engine.harness.toolchain_environment import REPOSITORY
 from tidegate.files import write_json
 from tidegate.gate.samples import Samples
-from tidegate.local.slots import SlotRequest
 from tidegate.local.stack import LocalStack
 from tidegate.local.state_folder import StateFolder
 from tidegate.spec.release import load_release
@@ -73,18 +73,14 @@ def switch_run() -> Run:
 
 
 async def _measured(folder: Path) -> Run:
-    serving_root = folder / "serving"
-    shutil.copytree(REPOSITORY / "serving", serving_root)
+    serving_root = copy_serving(folder / "serving")
     stack = LocalStack(StateFolder(folder / "state"))
     try:
-        await stack.gateway.start(
-            None, None, tuple(RELEASES), (SERVICE,), asyncio.sleep, lambda _: None
-        )
-        for revision, name in RELEASES.items():
-            release = load_release(serving_root, SERVICE, name)
-            await stack.slots.deploy(
-                SlotRequest(revision, release, serving_root, 60, 1), asyncio.sleep, lambda _: None
-            )
+        releases = {
+            revision: load_release(serving_root, SERVICE, name)
+            for revision, name in RELEASES.items()
+        }
+        await start_service(stack, SERVICE, releases, serving_root)
         return await _switch_under_load(stack, folder, serving_root)
     finally:
         await asyncio.to_thread(stack.supervisor.shut_down)

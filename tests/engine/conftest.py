@@ -1,12 +1,13 @@
 """Stacks for the engine tests: one that many tests share, and new ones where a test needs it."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from itertools import count
 from pathlib import Path
 
 import pytest
 
+from tests.engine.harness.gateway_stage import Stage, stage_in
 from tests.engine.harness.load import BackgroundLoad
 from tests.engine.harness.project import Project
 
@@ -50,3 +51,10 @@ def load_on(tmp_path: Path) -> Callable[[Project], BackgroundLoad]:
         return BackgroundLoad(project.gateway, project.serving_root, result)
 
     return make
+
+
+@pytest.fixture
+async def stage(tmp_path: Path) -> AsyncIterator[Stage]:
+    """A real Envoy in front of two small servers, without the engine."""
+    async with stage_in(tmp_path / "gateway") as made:
+        yield made

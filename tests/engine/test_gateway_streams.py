@@ -1,9 +1,8 @@
 """Streams, limits and sessions through a real Envoy; the servers behind it are small ones."""
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import Awaitable, Callable
 from dataclasses import replace
-from pathlib import Path
 
 import grpc
 import httpx
@@ -12,27 +11,18 @@ import pytest
 from tests.engine.harness.gateway import counted_requests
 from tests.engine.harness.gateway_stage import (
     EVENTS,
+    MOVED,
     ONE,
     ROUTES,
     TWO,
     Stage,
     refused,
-    stage_in,
 )
 from tests.engine.harness.upstream import SERVICE, raw
 from tests.engine.harness.waiting import wait_for_async
 from tidegate.spec.traffic import Affinity
 
 pytestmark = pytest.mark.engine
-
-MOVED = replace(ROUTES, weights={ONE: 0, TWO: 100})
-
-
-@pytest.fixture
-async def stage(tmp_path: Path) -> AsyncIterator[Stage]:
-    async with stage_in(tmp_path / "gateway") as made:
-        yield made
-
 
 # -- streams and limits ---------------------------------------------------------------------------
 

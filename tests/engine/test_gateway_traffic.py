@@ -3,9 +3,7 @@
 import asyncio
 import contextlib
 import json
-from collections.abc import AsyncIterator
 from dataclasses import replace
-from pathlib import Path
 
 import grpc
 import httpx
@@ -15,12 +13,12 @@ from tests.engine.harness.gateway import counted_requests
 from tests.engine.harness.gateway_stage import (
     EVENTS,
     INFER,
+    MOVED,
     ONE,
     ROUTES,
     TWO,
     Stage,
     refused,
-    stage_in,
 )
 from tests.engine.harness.upstream import DO, SLOW_SECONDS
 from tests.engine.harness.waiting import wait_for_async
@@ -28,15 +26,6 @@ from tidegate.traffic.router import RouterError, RoutesChangedError
 from tidegate.traffic.routes import REVISION_HEADER
 
 pytestmark = pytest.mark.engine
-
-MOVED = replace(ROUTES, weights={ONE: 0, TWO: 100})
-
-
-@pytest.fixture
-async def stage(tmp_path: Path) -> AsyncIterator[Stage]:
-    async with stage_in(tmp_path / "gateway") as made:
-        yield made
-
 
 # -- what users meet ------------------------------------------------------------------------------
 

@@ -1,7 +1,7 @@
 """`tidegate gate`: run a load test, or judge recorded samples. Exit codes are the verdict's."""
 
 from pathlib import Path
-from typing import Annotated, NoReturn
+from typing import Annotated
 
 import typer
 from rich.console import Console
@@ -9,6 +9,7 @@ from rich.console import Console
 from tidegate.gate.follow import run_in_child
 from tidegate.gate.judging import judge_file
 from tidegate.gate.profile import load_profile
+from tidegate.gate.refusal import refuse
 from tidegate.gate.report.rewriting import rewrite_report
 from tidegate.gate.request import ApiKey, Tls
 from tidegate.gate.run_options import BaselineOptions, RunOptions, request_of
@@ -17,8 +18,6 @@ from tidegate.gate.terminal import LiveView, print_verdict
 from tidegate.gate.verdict import Outcome, Verdict
 from tidegate.spec.errors import SpecError
 from tidegate.spec.release import Tolerance
-
-EXIT_BAD_INPUT = Outcome.INVALID.exit_code
 
 app = typer.Typer(
     help="Load-test gates. Exit codes: 0 PASS, 1 FAIL, 2 INCONCLUSIVE or wrong usage, "
@@ -117,7 +116,7 @@ def run(
         out.mkdir(parents=True, exist_ok=True)
         request.write(out / "request.json")
     except (SpecError, OSError) as error:
-        _refuse(console, error)
+        refuse(console, error)
     with LiveView(console) as view:
         code = run_in_child(out, view.show)
     if code <= Outcome.INVALID.exit_code:
@@ -141,7 +140,7 @@ def judge(
     try:
         verdict, _ = judge_file(samples, load_profile(profile))
     except SpecError as error:
-        _refuse(Console(stderr=True), error)
+        refuse(Console(stderr=True), error)
     if json:
         typer.echo(verdict.to_json(), nl=False)
     else:
@@ -157,7 +156,7 @@ def report(
     try:
         path = rewrite_report(run_dir)
     except (SpecError, OSError) as error:
-        _refuse(Console(stderr=True), error)
+        refuse(Console(stderr=True), error)
     typer.echo(path)
 
 
@@ -181,9 +180,3 @@ def _api_key(header: str, prefix: str, variable: str | None, file: Path | None) 
     key = ApiKey.parse(content, "api-key")
     key.read()
     return key
-
-
-def _refuse(console: Console, error: Exception) -> NoReturn:
-    # Never wrapped: a path that is cut in two cannot be copied.
-    console.print(f"error: {error}", markup=False, highlight=False, soft_wrap=True)
-    raise typer.Exit(EXIT_BAD_INPUT)

@@ -19,13 +19,13 @@ from tidegate.spec.signature import ModelSignature
 @dataclass(frozen=True, kw_only=True)
 class BaselineOptions:
     target: str
-    grpc_target: str | None
-    metrics_target: str | None
-    revision: str | None
-    model_version: str | None
-    golden: Path | None
     why: str
-    max_rate_per_second: float | None
+    grpc_target: str | None = None
+    metrics_target: str | None = None
+    revision: str | None = None
+    model_version: str | None = None
+    golden: Path | None = None
+    max_rate_per_second: float | None = None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -34,19 +34,19 @@ class RunOptions:
 
     profile: Profile
     target: str
-    golden: Path | None
-    model: str | None
-    model_version: str | None
     out: Path
-    grpc_target: str | None
-    metrics_target: str | None
     tolerance: Tolerance
-    evidence: str | None
-    tls: Tls | None
-    api_key: ApiKey | None
-    grpc_streaming: bool
-    workers: int | None
-    baseline: BaselineOptions | None
+    golden: Path | None = None
+    model: str | None = None
+    model_version: str | None = None
+    grpc_target: str | None = None
+    metrics_target: str | None = None
+    evidence: str | None = None
+    tls: Tls | None = None
+    api_key: ApiKey | None = None
+    grpc_streaming: bool = False
+    workers: int | None = None
+    baseline: BaselineOptions | None = None
 
 
 def request_of(options: RunOptions) -> GateRequest:

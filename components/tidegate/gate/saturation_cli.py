@@ -9,6 +9,7 @@ from typing import Annotated
 import typer
 from rich.console import Console
 
+from tidegate.gate.refusal import refuse
 from tidegate.gate.run_options import BaselineOptions, RunOptions, request_of
 from tidegate.gate.runner import EXIT_ERROR
 from tidegate.gate.saturation_plan import SaturationPlan, SaturationRequest, SaturationVerdict
@@ -93,31 +94,18 @@ def saturation(
                 model=model,
                 model_version=model_version,
                 out=out,
-                grpc_target=None,
-                metrics_target=None,
                 tolerance=Tolerance(absolute=absolute_tolerance, relative=relative_tolerance),
-                evidence=None,
-                tls=None,
-                api_key=None,
-                grpc_streaming=False,
-                workers=None,
                 baseline=BaselineOptions(
                     target=baseline,
-                    grpc_target=None,
-                    metrics_target=None,
-                    revision=None,
                     model_version=baseline_version,
-                    golden=None,
                     why="named on the command line",
-                    max_rate_per_second=None,
                 ),
             )
         )
         out.mkdir(parents=True, exist_ok=True)
         SaturationRequest(gate=gate, plan=plan).write(out / "request.json")
     except (SpecError, OSError) as error:
-        errors.print(f"error: {error}", markup=False, highlight=False)
-        raise typer.Exit(Outcome.INVALID.exit_code) from None
+        refuse(errors, error)
     code = _run_in_child(out, errors)
     if code <= Outcome.INVALID.exit_code:
         verdict = SaturationVerdict.load(out / "saturation.json")

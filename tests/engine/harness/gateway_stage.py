@@ -2,7 +2,7 @@
 
 import contextlib
 from collections.abc import AsyncIterator, Awaitable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +19,7 @@ ONE, TWO = "digits-1-a", "digits-2-b"
 INFER = "/v2/models/digits/infer"
 EVENTS = "/v2/models/digits/versions/1/generate_stream"
 ROUTES = ServiceRoutes("digits", ("digits",), {ONE: 100, TWO: 0}, 30)
+MOVED = replace(ROUTES, weights={ONE: 0, TWO: 100})
 
 
 @dataclass(frozen=True)

@@ -230,8 +230,8 @@ class Project:
 
     def weights(self) -> dict[str, int]:
         """Routes of the digits service as Envoy's file has them: revision to percentage."""
-        services = self.local.gateway.discovery.services()
-        return dict(next((s.weights for s in services if s.service == SERVICE), {}))
+        routes = self.local.recorded_routes(SERVICE)
+        return dict(routes.weights) if routes is not None else {}
 
     def client(self, release: str = "1") -> InferenceClient:
         loaded = load_release(self.serving_root, SERVICE, release)

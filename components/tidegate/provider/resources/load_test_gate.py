@@ -180,8 +180,7 @@ class LoadTestGateHandler(ResourceHandler[LoadTestGateInputs, LoadTestGateOutput
 
     def _baseline(self, inputs: LoadTestGateInputs) -> Baseline | None:
         """The revision that takes the traffic now; None when none does, or only this one."""
-        services = self._stack.gateway.discovery.services()
-        routes = next((each for each in services if each.service == inputs.service), None)
+        routes = self._stack.recorded_routes(inputs.service)
         live = routes.live_revision if routes is not None else None
         slot = self._stack.slots.record(live) if live not in {None, inputs.revision} else None
         if slot is None:

@@ -52,15 +52,15 @@ def figures() -> tuple[Figure, ...]:
         ),
         Figure(
             "switches",
-            "a hundred switches under load: requests lost, and time until the old side is left",
-            9,
+            "two hundred switches under load: requests lost, and time until the old side is left",
+            17,
             measure_switches,
             by_default=False,
         ),
         Figure(
             "switch_latency",
             "p99 during switches against p99 between them, out of the same run as `switches`",
-            9,
+            17,
             measure_switch_latency,
             by_default=False,
         ),

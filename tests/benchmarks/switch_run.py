@@ -1,4 +1,4 @@
-"""A hundred switches to and fro between two real releases, while users ask all the time.
+"""Two hundred switches to and fro between two real releases, while users ask all the time.
 
 Windows with a switch and windows without alternate in one run, so that whatever else the machine
 does meets both alike.
@@ -29,7 +29,7 @@ from tidegate.traffic.routes import ServiceRoutes
 
 SERVICE = "digits"
 RELEASES = {"digits-1": "1", "digits-2": "2"}
-SWITCHES = 100
+SWITCHES = 200
 WINDOW_SECONDS = 2.5
 SWITCH_AT_SECONDS = 0.5
 """From the beginning of a window; the rest of it sees what the switch leaves behind."""

@@ -12,10 +12,10 @@ from typing import NoReturn
 
 from toolchain import doctor, embedded, environment, lock
 from toolchain.errors import ToolchainError
-from toolchain.programs import bundle_home
 from toolchain.progress import Progress, time_table
 from toolchain.project import Project, tools_root
-from toolchain.setup import programs_to_build, set_up, step_count
+from toolchain.recipes import bundle_home
+from toolchain.setup import programs_for_tests, programs_to_build, set_up, step_count
 
 INTERRUPTED = 130
 
@@ -24,6 +24,8 @@ def parser() -> argparse.ArgumentParser:
     top = argparse.ArgumentParser(prog="toolchain", description=__doc__)
     commands = top.add_subparsers(dest="command", required=True)
     commands.add_parser("setup", help="install what the embedded platform needs")
+    commands.add_parser("setup-lint", help="the same and the SDKs of both clouds, for the types")
+    commands.add_parser("setup-tests", help="install what the whole test suite needs")
     commands.add_parser("env", help="print exports for a shell")
     commands.add_parser("doctor", help="say what is there and what is missing")
     commands.add_parser("lock", help="pin every Python package again")
@@ -42,9 +44,11 @@ def run(arguments: argparse.Namespace, project: Project) -> int:
     chosen = environment.settings(project, folders, os.environ)
     inside = {**os.environ, **chosen}
     match arguments.command:
-        case "setup":
-            progress = Progress(sys.stdout, step_count(to_build))
-            set_up(project, tools, to_build, progress, os.environ)
+        case "setup" | "setup-lint" | "setup-tests" as command:
+            for_tests = programs_for_tests(project) if command == "setup-tests" else ()
+            cloud = command != "setup"
+            progress = Progress(sys.stdout, step_count(to_build, for_tests, cloud=cloud))
+            set_up(project, tools, to_build, progress, os.environ, for_tests, cloud=cloud)
             progress.say(time_table(progress.times))
         case "env":
             print(environment.exports(chosen))

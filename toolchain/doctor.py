@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import platform
+import shutil
 import subprocess
 import sys
 from collections.abc import Iterable, Mapping, Sequence
@@ -12,10 +13,12 @@ from enum import StrEnum
 from pathlib import Path
 from typing import TextIO
 
-from toolchain import prerequisites, pulumi, venv, versions
+from toolchain import prerequisites, pulumi, venv
+from toolchain.build import duration
 from toolchain.interpreter import shared_library
-from toolchain.programs import Group, Recipe, recipes
+from toolchain.programs import Group
 from toolchain.project import Project
+from toolchain.recipes import Recipe, recipes, unbuilt
 
 
 class State(StrEnum):
@@ -23,6 +26,7 @@ class State(StrEnum):
 
     PRESENT = "present"
     SETUP = "setup"  # `make setup` installs it
+    TESTS = "tests"  # only the cluster tests need it; `make setup-tests` installs what it can
     MISSING = "missing"  # the user must bring it
 
 
@@ -37,12 +41,13 @@ class Finding:
 
 
 def inspect(project: Project, tools: Path, environ: Mapping[str, str]) -> list[Finding]:
-    """Look at everything `make up` needs, without changing anything."""
+    """Look at everything `make up` and `make test` need, without changing anything."""
     return [
         *_machine(),
         _python_environment(project),
         *_servers(project),
         *_pulumi(project, tools, environ),
+        *_cluster_tests(project, tools),
     ]
 
 
@@ -133,20 +138,37 @@ def _pulumi(project: Project, tools: Path, environ: Mapping[str, str]) -> Iterab
         yield Finding("pulumi-language-python", State.PRESENT, str(found.language_host))
         return
     wanted = recipes(Group.EMBEDDED, project.go_modules)
-    if any(not recipe.is_built(tools) for recipe in wanted):
-        yield _go(project)
+    if missing := unbuilt(wanted, tools):
+        go = prerequisites.go_version(project.go_modules)
+        yield _required("go", go or "not there", prerequisites.go_problem(go, missing))
     for recipe in wanted:
-        yield _built(recipe, tools, problem)
+        advice = f"{problem}: `make setup` builds it"
+        yield _built(recipe, tools, Finding(recipe.program.name, State.SETUP, "not there", advice))
 
 
-def _go(project: Project) -> Finding:
-    printed = prerequisites.go_version(project.go_modules)
-    wanted = f"{versions.show(prerequisites.OLDEST_GO)} or newer is needed to build pulumi"
-    return _required("go", printed or wanted, prerequisites.go_problem(printed))
+def _cluster_tests(project: Project, tools: Path) -> Iterable[Finding]:
+    wanted = recipes(Group.CLUSTER_TESTS, project.go_modules)
+    if missing := unbuilt(wanted, tools):
+        go = prerequisites.go_version(project.go_modules)
+        if lacking := prerequisites.go_problem(go, missing):
+            yield Finding("go", State.TESTS, go or "not there", lacking)
+    for recipe in wanted:
+        advice = f"`make setup-tests` builds it in about {duration([recipe])}"
+        yield _built(recipe, tools, Finding(recipe.program.name, State.TESTS, "not there", advice))
+    yield _network_namespaces()
 
 
-def _built(recipe: Recipe, tools: Path, problem: str) -> Finding:
-    name = recipe.program.name
+def _network_namespaces() -> Finding:
+    part, program = "network namespaces", shutil.which("ip")
+    if program is None:
+        return Finding(part, State.TESTS, "no `ip`", "install iproute2 for the cluster tests")
+    if os.geteuid() != 0:
+        return Finding(part, State.TESTS, "need root", "run the cluster tests as root")
+    return Finding(part, State.PRESENT, program)
+
+
+def _built(recipe: Recipe, tools: Path, otherwise: Finding) -> Finding:
     if recipe.is_built(tools):
-        return Finding(name, State.PRESENT, f"{recipe.version}  {recipe.bin(tools)}")
-    return Finding(name, State.SETUP, f"{problem}: version {recipe.version} will be built", "")
+        place = f"{recipe.version}  {recipe.home(tools)}"
+        return Finding(recipe.program.name, State.PRESENT, place)
+    return otherwise

@@ -11,7 +11,19 @@ from toolchain.project import Project
 
 # The policy pack has its own environment (policies/README.md) and so its own pins.
 _LOCKS = (
-    ("requirements.txt", ("pyproject.toml", "--extra=local", "--group=dev")),
+    ("requirements.txt", ("pyproject.toml", "--extra=local", "--extra=kubernetes", "--group=dev")),
+    # A file of their own: the SDKs of both clouds weigh more than all the rest, and a newcomer
+    # needs none of it.
+    (
+        "requirements-cloud.txt",
+        (
+            "pyproject.toml",
+            "--extra=aws",
+            "--extra=gcp",
+            "--group=cloud",
+            "--constraint=requirements.txt",
+        ),
+    ),
     ("policies/requirements.txt", ("policies/requirements.in",)),
 )
 

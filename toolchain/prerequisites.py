@@ -6,15 +6,15 @@ import os
 import platform
 import shutil
 import subprocess
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from toolchain import versions
+from toolchain.programs import PULUMI
+from toolchain.recipes import Recipe
 
 # Triton's wheel is tagged manylinux_2_35_x86_64.
 OLDEST_GLIBC: versions.Version = (2, 35, 0)
-# The go.mod of pulumi 3.259 asks for it.
-OLDEST_GO: versions.Version = (1, 25, 11)
 
 
 def platform_problem(system: str, machine: str) -> str | None:
@@ -38,18 +38,21 @@ def glibc_problem(library: str) -> str | None:
     )
 
 
-def go_problem(printed: str | None) -> str | None:
-    """Judge Go by what `go env GOVERSION` printed (None: no Go); None if it does."""
-    wanted = f"Go {versions.show(OLDEST_GO)} or newer"
-    advice = (
-        f"Install {wanted}, or the pulumi CLI with its Python language host, which is then used"
-    )
-    if printed is None:
-        return f"Go is not on PATH and pulumi must be built. {advice}."
-    found = versions.parse(printed)
-    if found is not None and found >= OLDEST_GO:
+def go_problem(printed: str | None, wanted: Sequence[Recipe]) -> str | None:
+    """Judge Go by what `go env GOVERSION` printed (None: no Go); None if it builds all `wanted`."""
+    if not wanted:
         return None
-    return f"Go is {printed or 'of an unknown version'}; {wanted} builds pulumi. {advice}."
+    names = ", ".join(recipe.program.name for recipe in wanted)
+    oldest = max(recipe.oldest_go for recipe in wanted)
+    advice = f"Install Go {versions.show(oldest)} or newer"
+    if any(recipe.program is PULUMI for recipe in wanted):
+        advice += ", or the pulumi CLI with its Python language host, which is then used"
+    if printed is None:
+        return f"Go is not on PATH and must build {names}. {advice}."
+    found = versions.parse(printed)
+    if found is not None and found >= oldest:
+        return None
+    return f"Go is {printed or 'of an unknown version'}, too old to build {names}. {advice}."
 
 
 def glibc() -> str:

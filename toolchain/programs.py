@@ -6,131 +6,186 @@ every dependency. Programs do not share a go.mod, because mixing them mixes depe
 
 from __future__ import annotations
 
-import hashlib
 import re
-from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import StrEnum
-from pathlib import Path
-
-from toolchain.errors import ToolchainError
+from pathlib import PurePosixPath
 
 
 class Group(StrEnum):
     """Who needs a program: setting up one group leaves the others alone."""
 
     EMBEDDED = "embedded"
+    CLUSTER_TESTS = "cluster-tests"
 
 
 @dataclass(frozen=True)
 class ModuleFile:
-    """A file of a Go module, installed beside the program as an executable script."""
+    """Files of a Go module that are installed with a program.
+
+    `path` may be a glob pattern. What goes to the folder `bin` becomes executable.
+    """
 
     module: str
     path: str
+    folder: str = "bin"
 
 
 @dataclass(frozen=True)
 class GoProgram:
-    """One program: what to build and what to install beside it.
+    """One row: what to build and what to install with it.
 
-    `ldflags` may contain `{version}`. `module` is the one whose version is the program's.
+    `module` is the one whose version is the program's, unless `release` names the release that a
+    pseudo-version stands for. `packages` are built together; "." is a main package of our own in
+    the program's folder, and without packages the `files` are installed alone. `embeds` are copied
+    beside the sources before the build. `ldflags` may contain `{version}`, `{major}` and `{minor}`.
+    `usual_minutes` is a build on two cores with empty caches, downloads included.
     """
 
     name: str
     module: str
-    package: str
+    packages: tuple[str, ...]
     group: Group
+    usual_minutes: float
     ldflags: tuple[str, ...] = ("-s", "-w")
-    scripts: tuple[ModuleFile, ...] = ()
+    files: tuple[ModuleFile, ...] = ()
+    embeds: tuple[ModuleFile, ...] = ()
+    release: str | None = None
+
+    @property
+    def executables(self) -> tuple[str, ...]:
+        """The file names that Go gives to the built programs."""
+        return tuple(self._executable(package) for package in self.packages)
+
+    def _executable(self, package: str) -> str:
+        if package == ".":
+            return self.name
+        path = PurePosixPath(package)
+        return path.parent.name if re.fullmatch(r"v\d+", path.name) else path.name
 
 
 PULUMI = GoProgram(
     name="pulumi",
     module="github.com/pulumi/pulumi/pkg/v3",
-    package="github.com/pulumi/pulumi/pkg/v3/cmd/pulumi",
+    packages=("github.com/pulumi/pulumi/pkg/v3/cmd/pulumi",),
     group=Group.EMBEDDED,
+    usual_minutes=3.5,
     ldflags=(
         "-s",
         "-w",
-        "-X",
-        "github.com/pulumi/pulumi/sdk/v3/go/common/version.Version=v{version}",
+        "-X github.com/pulumi/pulumi/sdk/v3/go/common/version.Version=v{version}",
     ),
 )
 
 PULUMI_LANGUAGE_PYTHON = GoProgram(
     name="pulumi-language-python",
     module="github.com/pulumi/pulumi/sdk/python/cmd/pulumi-language-python/v3",
-    package="github.com/pulumi/pulumi/sdk/python/cmd/pulumi-language-python/v3",
+    packages=("github.com/pulumi/pulumi/sdk/python/cmd/pulumi-language-python/v3",),
     group=Group.EMBEDDED,
+    usual_minutes=0.5,
     # The host starts programs through this script and looks for it beside itself.
-    scripts=(
+    files=(
         ModuleFile("github.com/pulumi/pulumi/sdk/v3", "python/cmd/pulumi-language-python-exec"),
     ),
 )
 
-PROGRAMS = (PULUMI, PULUMI_LANGUAGE_PYTHON)
+ETCD = GoProgram(
+    name="etcd",
+    module="go.etcd.io/etcd/server/v3",
+    packages=(".",),
+    group=Group.CLUSTER_TESTS,
+    usual_minutes=1,
+)
 
+_KUBERNETES_VERSION = "k8s.io/component-base/version"
 
-@dataclass(frozen=True)
-class Recipe:
-    """A program together with the files that pin it."""
+KUBERNETES = GoProgram(
+    name="kubernetes",
+    module="k8s.io/kubernetes",
+    packages=(
+        "k8s.io/kubernetes/cmd/kube-apiserver",
+        "k8s.io/kubernetes/cmd/kube-controller-manager",
+        "k8s.io/kubernetes/cmd/kube-scheduler",
+    ),
+    group=Group.CLUSTER_TESTS,
+    usual_minutes=6,
+    ldflags=(
+        "-s",
+        "-w",
+        f"-X {_KUBERNETES_VERSION}.gitVersion=v{{version}}",
+        f"-X {_KUBERNETES_VERSION}.gitMajor={{major}}",
+        f"-X {_KUBERNETES_VERSION}.gitMinor={{minor}}",
+    ),
+)
 
-    program: GoProgram
-    folder: Path
-    version: str
-    digest: str
+_KWOK = "sigs.k8s.io/kwok"
 
-    @property
-    def ldflags(self) -> str:
-        return " ".join(self.program.ldflags).format(version=self.version)
+KWOK = GoProgram(
+    name="kwok",
+    module=_KWOK,
+    packages=("sigs.k8s.io/kwok/cmd/kwok",),
+    group=Group.CLUSTER_TESTS,
+    usual_minutes=2,
+    # kwok does nothing without stages; each file holds one.
+    files=(
+        ModuleFile(_KWOK, "kustomize/stage/pod/fast/pod-*.yaml", "kwok-stages"),
+        ModuleFile(_KWOK, "kustomize/stage/node/fast/node-*.yaml", "kwok-stages"),
+        ModuleFile(_KWOK, "kustomize/stage/node/heartbeat-with-lease/node-*.yaml", "kwok-stages"),
+    ),
+)
 
-    def home(self, tools: Path) -> Path:
-        """The finished program's folder.
+_PULUMI_KUBERNETES = "github.com/pulumi/pulumi-kubernetes/provider/v4"
+_PULUMI_KUBERNETES_MAIN = "cmd/pulumi-resource-kubernetes"
 
-        The digest keeps two clones apart that pin different dependencies for one version.
-        """
-        return tools / self.program.name / f"{self.version}-{self.digest[:8]}"
+PULUMI_RESOURCE_KUBERNETES = GoProgram(
+    name="pulumi-resource-kubernetes",
+    module=_PULUMI_KUBERNETES,
+    packages=(".",),
+    group=Group.CLUSTER_TESTS,
+    usual_minutes=8,
+    ldflags=("-s", "-w", "-X main.version={version}"),
+    embeds=(
+        ModuleFile(_PULUMI_KUBERNETES, f"{_PULUMI_KUBERNETES_MAIN}/schema.json", "."),
+        ModuleFile(_PULUMI_KUBERNETES, f"{_PULUMI_KUBERNETES_MAIN}/terraform-mapping.json", "."),
+    ),
+    release="4.25.0",
+)
 
-    def bin(self, tools: Path) -> Path:
-        return self.home(tools) / "bin"
+_LEADERWORKERSET = "sigs.k8s.io/lws"
 
-    def is_built(self, tools: Path) -> bool:
-        # The folder appears by one rename when everything in it is complete.
-        return self.home(tools).is_dir()
+LEADERWORKERSET = GoProgram(
+    name="leaderworkerset",
+    module=_LEADERWORKERSET,
+    packages=(),
+    group=Group.CLUSTER_TESTS,
+    usual_minutes=0.1,
+    files=(ModuleFile(_LEADERWORKERSET, "config/crd/bases/*.yaml", "leaderworkerset-crds"),),
+)
 
+_ENVOY_GATEWAY = "github.com/envoyproxy/gateway"
+_ENVOY_GATEWAY_CRDS = "charts/gateway-helm/charts/crds/crds"
 
-def bundle_home(wanted: Sequence[Recipe], tools: Path) -> Path:
-    """The folder whose `bin` holds exactly these programs, side by side.
+ENVOY_GATEWAY = GoProgram(
+    name="envoy-gateway",
+    module=_ENVOY_GATEWAY,
+    packages=("github.com/envoyproxy/gateway/cmd/envoy-gateway",),
+    group=Group.CLUSTER_TESTS,
+    usual_minutes=6,
+    # The resource definitions of the Gateway API that this release serves, and its own.
+    files=(
+        ModuleFile(_ENVOY_GATEWAY, f"{_ENVOY_GATEWAY_CRDS}/gatewayapi-crds.yaml", "gateway-crds"),
+        ModuleFile(_ENVOY_GATEWAY, f"{_ENVOY_GATEWAY_CRDS}/generated/*.yaml", "gateway-crds"),
+    ),
+)
 
-    pulumi takes the language host that lies beside it; one elsewhere on PATH it warns about.
-    """
-    digests = "".join(recipe.digest for recipe in wanted)
-    return tools / "bundles" / hashlib.sha256(digests.encode()).hexdigest()[:8]
-
-
-def required_version(go_mod: str, module: str) -> str | None:
-    """Read a module's version, without its leading v, off the text of a go.mod; None if absent."""
-    line = re.compile(rf"^(?:require)?\s*{re.escape(module)}\s+v(\S+)", re.MULTILINE)
-    found = line.search(go_mod)
-    return found.group(1) if found else None
-
-
-def read_recipe(program: GoProgram, go_modules: Path) -> Recipe:
-    """Read the pins of a program.
-
-    Raises ToolchainError if its go.mod does not require the program's module.
-    """
-    folder = go_modules / program.name
-    go_mod, go_sum = (folder / "go.mod").read_bytes(), (folder / "go.sum").read_bytes()
-    version = required_version(go_mod.decode(), program.module)
-    if version is None:
-        raise ToolchainError(f"{folder / 'go.mod'} does not require {program.module}.")
-    row = repr((program, version)).encode()
-    digest = hashlib.sha256(b"\0".join((go_mod, go_sum, row))).hexdigest()
-    return Recipe(program, folder, version, digest)
-
-
-def recipes(group: Group, go_modules: Path) -> tuple[Recipe, ...]:
-    """The pins of all programs of a group, in the order they are built."""
-    return tuple(read_recipe(row, go_modules) for row in PROGRAMS if row.group is group)
+# In the order they are built.
+PROGRAMS = (
+    PULUMI,
+    PULUMI_LANGUAGE_PYTHON,
+    ETCD,
+    KUBERNETES,
+    KWOK,
+    PULUMI_RESOURCE_KUBERNETES,
+    LEADERWORKERSET,
+    ENVOY_GATEWAY,
+)

@@ -14,6 +14,7 @@ from toolchain.progress import Progress
 from toolchain.project import Project
 
 _STAMP = "installed.sha256"
+_CLOUD_STAMP = "installed-cloud.sha256"
 
 
 def inputs_digest(files: Iterable[Path]) -> str:
@@ -86,12 +87,31 @@ def install(project: Project, progress: Progress, environ: Mapping[str, str]) ->
         stamp.write_text(wanted_digest(project))
 
 
-def _install(project: Project, progress: Progress, *, create: bool) -> None:
-    def run(name: str, *command: str | Path) -> None:
-        progress.run(command, log=project.setup / f"{name}.log", cwd=project.root)
+def install_cloud(project: Project, progress: Progress) -> None:
+    """Add the SDKs of both clouds and what judges their use; a second run does nothing.
 
-    if create:
-        run("venv", sys.executable, "-m", "venv", "--clear", project.venv)
+    Comes after `install`, which forgets it together with an environment that is made anew. Raises
+    ToolchainError if the installation fails.
+    """
+    with exclusive.lock(project.setup, progress.say_waiting):
+        stamp = project.venv / _CLOUD_STAMP
+        wanted = inputs_digest([project.root / "requirements-cloud.txt"])
+        if stamp.is_file() and stamp.read_text() == wanted:
+            return
+        stamp.unlink(missing_ok=True)
+        _pip(project, progress, "cloud", "--require-hashes", "-r", "requirements-cloud.txt")
+        stamp.write_text(wanted)
+
+
+def _pip(project: Project, progress: Progress, name: str, *arguments: str) -> None:
     pip = (project.venv_bin / "python", "-m", "pip", "install", "--progress-bar=off", "--no-input")
-    run("packages", *pip, "--require-hashes", "--requirement", "requirements.txt")
-    run("editable", *pip, "--no-deps", "--no-build-isolation", "--editable", ".")
+    log = project.setup / f"{name}.log"
+    progress.run((*pip, *arguments), log=log, cwd=project.root)
+
+
+def _install(project: Project, progress: Progress, *, create: bool) -> None:
+    if create:
+        command = (sys.executable, "-m", "venv", "--clear", project.venv)
+        progress.run(command, log=project.setup / "venv.log", cwd=project.root)
+    _pip(project, progress, "packages", "--require-hashes", "--requirement", "requirements.txt")
+    _pip(project, progress, "editable", "--no-deps", "--no-build-isolation", "--editable", ".")

@@ -7,9 +7,9 @@ from pathlib import Path
 import pytest
 
 from toolchain import environment
-from toolchain.programs import bundle_home
 from toolchain.project import Project as Clone
 from toolchain.project import tools_root
+from toolchain.recipes import bundle_home
 from toolchain.setup import programs_to_build
 
 REPOSITORY = Path(__file__).resolve().parents[3]

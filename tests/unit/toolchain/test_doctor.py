@@ -21,6 +21,13 @@ def test_what_setup_installs_is_no_failure() -> None:
     assert "run `make setup`" in out.getvalue()
 
 
+def test_what_only_tests_need_is_no_failure() -> None:
+    out = io.StringIO()
+    findings = [Finding("etcd", State.TESTS, "not there", "`make setup-tests` builds it")]
+    assert report(findings, out) == 0
+    assert "make setup-tests" in out.getvalue()
+
+
 def test_what_the_user_must_bring_fails() -> None:
     out = io.StringIO()
     assert report([Finding("go", State.MISSING, "", "Install Go")], out) == 1

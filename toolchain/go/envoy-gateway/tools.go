@@ -1,0 +1,6 @@
+//go:build tools
+
+// Package tools keeps the program's module in go.mod when `go mod tidy` runs.
+package tools
+
+import _ "github.com/envoyproxy/gateway/cmd/envoy-gateway"

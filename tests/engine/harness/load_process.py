@@ -5,6 +5,7 @@ answers that are still out and writes one row per request to RESULT. No retries 
 """
 
 import asyncio
+import os
 import signal
 import sys
 import time
@@ -79,7 +80,8 @@ class Sender:
 
 
 async def run(target: str, serving_root: Path, release: str, rate: float, result: Path) -> None:
-    """Send until SIGTERM."""
+    """Send until SIGTERM, or until the process that started this one has gone."""
+    parent = os.getppid()
     sender = Sender(target, serving_root, release)
     stop = asyncio.Event()
     asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, stop.set)
@@ -87,7 +89,7 @@ async def run(target: str, serving_root: Path, release: str, rate: float, result
     await asyncio.gather(*tasks)
     result.with_suffix(".ready").touch()
     begin, number = time.monotonic(), len(tasks)
-    while not stop.is_set():
+    while not stop.is_set() and os.getppid() == parent:
         due = begin + number / rate
         await asyncio.sleep(max(0.0, due - time.monotonic()))
         tasks.append(asyncio.create_task(sender.send(number)))

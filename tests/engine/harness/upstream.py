@@ -33,6 +33,7 @@ class Upstream:
     revision: str
     http_port: int
     grpc_port: int
+    address: str = "127.0.0.1"
     asked: list[Mapping[str, str]] = field(default_factory=list, init=False)
     _http: asyncio.Server | None = field(default=None, init=False)
     _grpc: grpc.aio.Server | None = field(default=None, init=False)
@@ -41,11 +42,11 @@ class Upstream:
         await self.start_http()
         self._grpc = grpc.aio.server()
         self._grpc.add_generic_rpc_handlers((_Handlers(self),))
-        self._grpc.add_insecure_port(f"127.0.0.1:{self.grpc_port}")
+        self._grpc.add_insecure_port(f"{self.address}:{self.grpc_port}")
         await self._grpc.start()
 
     async def start_http(self) -> None:
-        self._http = await asyncio.start_server(self._serve, "127.0.0.1", self.http_port)
+        self._http = await asyncio.start_server(self._serve, self.address, self.http_port)
 
     async def stop(self) -> None:
         await self.stop_http()

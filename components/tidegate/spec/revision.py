@@ -7,9 +7,13 @@ from pydantic import Field
 from tidegate.spec.digests import canonical_json, digest_bytes
 from tidegate.spec.errors import SpecError
 from tidegate.spec.release import Release
+from tidegate.spec.serving_on_kubernetes import PLATFORM as KUBERNETES
+from tidegate.spec.serving_on_kubernetes import ExistingServing, KubernetesServing
 from tidegate.spec.signature import SpecModel
 
 ID_LIMIT = 63  # a DNS label (RFC 1035)
+GROUP_ID_LIMIT = 52
+"""Of a LeaderWorkerSet: its pods and StatefulSets add up to 11 characters to a DNS label."""
 HASH_DIGITS = 8
 
 
@@ -25,31 +29,53 @@ class Probes(SpecModel):
 
 
 class Revision(SpecModel):
-    """Immutable: any other release or serving decision is another revision."""
+    """Immutable: any other release or serving decision is another revision.
+
+    On a cluster either `kubernetes` says how it is served, or `existing` who serves it.
+    """
 
     platform: str
     release: Release
     probes: Probes
+    kubernetes: KubernetesServing | None = None
+    existing: ExistingServing | None = None
 
     @property
     def service(self) -> str:
         return self.release.service
 
+    @property
+    def accelerator_pool(self) -> str | None:
+        """Pool that it takes accelerators of; None on one machine."""
+        serving = self.kubernetes or self.existing
+        return serving.pool if serving is not None else None
+
     @cached_property
     def id(self) -> str:
         """`<service>-<release>-<8 hex of SHA-256>` over the canonical JSON of all of it.
 
-        Raises SpecError when it would not fit into a DNS label.
+        Raises SpecError when it would be no DNS label, or none that objects of a cluster can have.
         """
         content = self.model_dump(mode="json", by_alias=True, exclude_none=True)
         digest = digest_bytes(canonical_json(content)).removeprefix("sha256:")
         name = f"{self.service}-{self.release.release}-{digest[:HASH_DIGITS]}"
-        if len(name) > ID_LIMIT:
-            raise SpecError(
-                "release",
-                f"{self.service}@{self.release.release}",
-                f"the revision's name {name!r} has {len(name)} characters, "
-                f"a DNS label has at most {ID_LIMIT}",
+        grouped = self.kubernetes is not None and self.kubernetes.nodes > 1
+        limit = GROUP_ID_LIMIT if grouped else ID_LIMIT
+        if len(name) > limit:
+            what = "the name of a LeaderWorkerSet" if grouped else "a DNS label"
+            self._refuse(
+                name,
+                f"has {len(name)} characters, {what} has at most {limit}",
                 "a shorter name of the service or of the release",
             )
+        if self.platform == KUBERNETES and not name[0].isalpha():
+            self._refuse(
+                name,
+                "begins with a digit, and the name of a Service of a cluster with a letter",
+                "a service whose name begins with a letter",
+            )
         return name
+
+    def _refuse(self, name: str, why: str, instead: str) -> None:
+        release = f"{self.service}@{self.release.release}"
+        raise SpecError("release", release, f"the revision's name {name!r} {why}", instead)

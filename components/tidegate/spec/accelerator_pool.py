@@ -1,0 +1,113 @@
+"""A group of alike nodes of an existing cluster, and whether a revision fits on it."""
+
+import difflib
+from collections.abc import Sequence
+from typing import Literal
+
+from pydantic import Field
+
+from tidegate.spec.errors import SpecError
+from tidegate.spec.release import Name
+from tidegate.spec.serving_on_kubernetes import KubernetesServing
+from tidegate.spec.signature import SpecModel
+
+
+class Toleration(SpecModel):
+    """As in a pod; without `value` any value of the taint is tolerated."""
+
+    key: str = Field(min_length=1)
+    value: str | None = None
+    effect: Literal["NoSchedule", "PreferNoSchedule", "NoExecute"] | None = None
+
+
+class AcceleratorPool(SpecModel):
+    """`gpu_memory_gib` is that of one GPU; `nodes_max` counts nodes at the pool's largest."""
+
+    name: Name
+    node_labels: dict[str, str] = Field(min_length=1)
+    tolerations: tuple[Toleration, ...] = (Toleration(key="nvidia.com/gpu", effect="NoSchedule"),)
+    gpus_per_node: int = Field(ge=0)
+    gpu_memory_gib: float = Field(default=0, ge=0)
+    gpu_resource: str = "nvidia.com/gpu"
+    nodes_max: int | None = Field(default=None, ge=1)
+
+
+def find_pool(pools: Sequence[AcceleratorPool], name: str) -> AcceleratorPool:
+    """Raises SpecError when no pool has the name."""
+    known = {each.name: each for each in pools}
+    if name in known:
+        return known[name]
+    near = difflib.get_close_matches(name, known, n=1)
+    hint = f"'{near[0]}'; " if near else ""
+    there = ", ".join(sorted(known)) or "none"
+    raise SpecError("pool", name, "no such pool is declared", f"{hint}there are: {there}")
+
+
+def check_fits(serving: KubernetesServing, pool: AcceleratorPool, replicas: int = 1) -> None:
+    """Raise SpecError when a revision cannot be scheduled on the pool, or not be loaded there."""
+    _check_resource(serving, pool)
+    _check_count(serving, pool)
+    _check_memory(serving, pool)
+    _check_nodes(serving, pool, replicas)
+
+
+def _check_resource(serving: KubernetesServing, pool: AcceleratorPool) -> None:
+    if serving.gpus and serving.gpu_resource != pool.gpu_resource:
+        raise SpecError(
+            "gpuResource",
+            serving.gpu_resource,
+            f"nodes of the pool {pool.name} offer {pool.gpu_resource}",
+            f"gpuResource: {pool.gpu_resource}, or another pool",
+        )
+
+
+def _check_count(serving: KubernetesServing, pool: AcceleratorPool) -> None:
+    if serving.gpus <= pool.gpus_per_node:
+        return
+    if pool.gpus_per_node == 0:
+        mend = "gpus: 0, or a pool whose nodes have GPUs"
+    else:
+        nodes = -(-serving.gpus // pool.gpus_per_node)
+        mend = f"gpus: {pool.gpus_per_node} or fewer, or nodes: {nodes} for one replica"
+    raise SpecError(
+        "gpus",
+        serving.gpus,
+        f"a node of the pool {pool.name} has {pool.gpus_per_node} GPUs, so no pod would ever be "
+        "scheduled",
+        mend,
+    )
+
+
+def _check_memory(serving: KubernetesServing, pool: AcceleratorPool) -> None:
+    needed = serving.model_memory_gib
+    if needed is None or not pool.gpu_memory_gib:
+        return
+    offered = serving.gpus * serving.nodes * pool.gpu_memory_gib
+    if needed <= offered:
+        return
+    gpus = -(-needed // pool.gpu_memory_gib)
+    raise SpecError(
+        "modelMemoryGib",
+        needed,
+        f"a replica has {serving.gpus * serving.nodes} GPUs of {pool.gpu_memory_gib:g} GiB in the "
+        f"pool {pool.name}, {offered:g} GiB together, and the model would not load",
+        f"{gpus:g} GPUs for a replica, or a pool with larger ones",
+    )
+
+
+def _check_nodes(serving: KubernetesServing, pool: AcceleratorPool, replicas: int) -> None:
+    if pool.nodes_max is None:
+        return
+    if serving.nodes > 1:
+        needed = serving.nodes * replicas
+    elif serving.gpus:
+        needed = -(-replicas // (pool.gpus_per_node // serving.gpus))
+    else:
+        return
+    if needed > pool.nodes_max:
+        raise SpecError(
+            "replicas",
+            replicas,
+            f"they need {needed} nodes of the pool {pool.name}, which has at most {pool.nodes_max}",
+            "fewer replicas, or a larger nodesMax of the pool",
+        )

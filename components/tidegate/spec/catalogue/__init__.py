@@ -1,0 +1,28 @@
+"""What the clouds offer: machine types and their GPUs, as reviewed data with sources."""
+
+from tidegate.spec.catalogue.loading import gpu_model, gpu_models, machine_type, machine_types
+from tidegate.spec.catalogue.machine_types import (
+    Architecture,
+    CapacityKind,
+    Cloud,
+    EfaLayout,
+    Gpu,
+    GpuDirect,
+    GpuModel,
+    MachineType,
+)
+
+__all__ = [
+    "Architecture",
+    "CapacityKind",
+    "Cloud",
+    "EfaLayout",
+    "Gpu",
+    "GpuDirect",
+    "GpuModel",
+    "MachineType",
+    "gpu_model",
+    "gpu_models",
+    "machine_type",
+    "machine_types",
+]

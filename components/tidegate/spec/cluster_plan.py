@@ -1,0 +1,66 @@
+"""A cluster with GPUs, in one document for every cloud."""
+
+from pathlib import Path
+from typing import Annotated
+
+import yaml
+from pydantic import Field
+
+from tidegate.spec.catalogue import Cloud
+from tidegate.spec.errors import SpecError
+from tidegate.spec.network_plan import Cidr, NetworkPlan
+from tidegate.spec.node_pool import NodePool, SystemPool
+from tidegate.spec.ownership import Ownership
+from tidegate.spec.refusals import parse
+from tidegate.spec.signature import SpecModel
+from tidegate.spec.storage_tiers import StorageTiers
+
+_VERSION = r"^1\.[1-9][0-9]$"
+_GKE_VERSION = r"^1\.[1-9][0-9]\.[0-9]+-gke\.[0-9]+$"
+
+
+class ClusterPlan(SpecModel):
+    """`admin_cidrs` may reach the Kubernetes API from outside; none means from inside only.
+
+    `protect` keeps what loses data from being deleted: the cluster, its keys, its buckets.
+    `project` is Google Cloud's.
+    """
+
+    name: str = Field(pattern=r"^[a-z]([a-z0-9-]{0,28}[a-z0-9])?$")
+    cloud: Cloud
+    region: str = Field(pattern=r"^[a-z]+(-[a-z]+)+-?[0-9]+$")
+    zones: tuple[str, ...] = Field(min_length=1, max_length=6)
+    project: str | None = None
+    kubernetes_version: str = Field(default="1.34", pattern=_VERSION)
+    gke_version: Annotated[str, Field(pattern=_GKE_VERSION)] | None = None
+    network: NetworkPlan = NetworkPlan()
+    system: SystemPool = SystemPool()
+    pools: tuple[NodePool, ...] = ()
+    storage: StorageTiers = StorageTiers()
+    ownership: Ownership
+    protect: bool = True
+    admin_cidrs: tuple[Cidr, ...] = ()
+
+    @property
+    def control_plane_zones(self) -> tuple[str, ...]:
+        """Zones that the control plane can have subnets in: no Local Zones of AWS.
+
+        https://docs.aws.amazon.com/eks/latest/userguide/local-zones.html
+        """
+        if self.cloud == "gcp":
+            return self.zones
+        return tuple(zone for zone in self.zones if len(zone) == len(self.region) + 1)
+
+
+def parse_cluster(content: object, source: str = "cluster") -> ClusterPlan:
+    """The plan of plain data. Raises SpecError; says nothing yet about what a cloud offers."""
+    return parse(ClusterPlan, content, source)
+
+
+def load_cluster(path: Path) -> ClusterPlan:
+    """Raises SpecError for a file that is no plan."""
+    try:
+        content = yaml.safe_load(path.read_text(encoding="utf-8"))
+    except (OSError, yaml.YAMLError) as error:
+        raise SpecError(str(path), None, str(error), "a readable YAML file") from error
+    return parse_cluster(content, str(path))

@@ -1,0 +1,54 @@
+"""The Gateway that users' requests come through: one of the platform's own, or the user's."""
+
+from typing import Literal, Self
+
+from pydantic import Field, model_validator
+
+from tidegate.spec.model_source import DnsLabel, DnsName
+from tidegate.spec.signature import SpecModel
+
+ENVOY_GATEWAY_NAMESPACE = "envoy-gateway-system"
+"""Where Envoy Gateway runs its Envoys unless it is told otherwise."""
+
+
+class Https(SpecModel):
+    """TLS ends at the gateway; `certificates` are Secrets of type kubernetes.io/tls beside it."""
+
+    port: int = Field(default=443, ge=1, le=65535)
+    certificates: tuple[DnsName, ...] = Field(min_length=1)
+
+
+class NewGateway(SpecModel):
+    """A Gateway of Envoy Gateway, made in the platform's namespace.
+
+    `gateway_class`: an existing GatewayClass; without, one is made. `replicas` counts Envoys.
+    """
+
+    name: DnsLabel = "tidegate"
+    gateway_class: DnsName | None = None
+    http_port: int | None = Field(default=80, ge=1, le=65535)
+    https: Https | None = None
+    service_type: Literal["LoadBalancer", "ClusterIP", "NodePort"] = "LoadBalancer"
+    replicas: int = Field(default=2, ge=1)
+    proxy_namespace: DnsLabel = ENVOY_GATEWAY_NAMESPACE
+
+    @model_validator(mode="after")
+    def _listens(self) -> Self:
+        if self.http_port is None and self.https is None:
+            raise ValueError("write httpPort, https or both")
+        if self.https is not None and self.https.port == self.http_port:
+            raise ValueError("write two different ports")
+        return self
+
+
+class GatewayReference(SpecModel):
+    """A Gateway and, where it has several, the listeners for HTTP and for gRPC.
+
+    `proxy_namespace` is where its Envoys run.
+    """
+
+    namespace: DnsLabel
+    name: DnsName
+    http_section: DnsName | None = None
+    grpc_section: DnsName | None = None
+    proxy_namespace: DnsLabel = ENVOY_GATEWAY_NAMESPACE

@@ -1,0 +1,214 @@
+"""What Compute Engine and GKE would refuse about a pool.
+
+The combinations follow the preconditions of GoogleCloudPlatform/cluster-toolkit at 1047080,
+modules/compute/gke-node-pool/main.tf.
+"""
+
+import re
+
+from tidegate.spec.capacity import MAX_FLEX_SECONDS, Reservation
+from tidegate.spec.errors import SpecError
+from tidegate.spec.pool_facts import Findings, PoolFacts, version_numbers
+
+MANAGED_NETWORKS_FROM = "1.34.1-gke.1829001"
+"""First version with managed DRANET (cluster-toolkit, gpu_direct.tf)."""
+
+_RESOURCE_NAME = re.compile(r"[a-z]([a-z0-9-]{0,61}[a-z0-9])?")
+
+
+def gke_findings(facts: PoolFacts) -> Findings:
+    yield from _fabric_findings(facts)
+    if facts.pool.capacity.kind == "reservation":
+        yield from _reservation_findings(facts, facts.pool.capacity)
+    yield from _flex_findings(facts)
+    yield from _queued_findings(facts)
+    yield from _compact_findings(facts)
+    yield from _node_findings(facts)
+
+
+def _fabric_findings(facts: PoolFacts) -> Findings:
+    fabric, machine = facts.pool.fabric, facts.machine
+    direct = machine.gpu_direct
+    if fabric.kind == "efa":
+        yield SpecError("fabric.kind", "efa", "it is AWS's", "gpuDirect, or none")
+    if fabric.interfaces is not None:
+        yield SpecError(
+            "fabric.interfaces",
+            fabric.interfaces,
+            "the machine type decides it on Google Cloud",
+            "leave it out",
+        )
+    if fabric.exposure == "dra":
+        yield SpecError(
+            "fabric.exposure", "dra", "it is EKS's", "fabric.mode: managed, which uses DRA too"
+        )
+    if fabric.kind != "gpuDirect":
+        return
+    if direct is None:
+        yield SpecError(
+            "fabric.kind",
+            "gpuDirect",
+            f"no source shows GPUDirect for {machine.name}",
+            "fabric.kind: none, or a machineType such as 'a3-megagpu-8g' or 'a4-highgpu-8g'",
+        )
+    elif fabric.mode == "managed" and not direct.manageable:
+        yield SpecError(
+            "fabric.mode",
+            "managed",
+            f"GPUDirect-{direct.technology} of {machine.name} needs networks of its own",
+            "fabric.mode: explicit",
+        )
+    elif fabric.mode == "explicit" and direct.managed_only:
+        yield SpecError(
+            "fabric.mode",
+            "explicit",
+            f"GKE attaches the networks of {machine.name} itself",
+            "fabric.mode: managed",
+        )
+    elif fabric.mode == "managed":
+        yield from _managed_version_findings(facts)
+
+
+def _managed_version_findings(facts: PoolFacts) -> Findings:
+    version = facts.gke_version or facts.kubernetes_version
+    wanted = version_numbers(MANAGED_NETWORKS_FROM)
+    if version_numbers(version) < wanted[: len(version_numbers(version))]:
+        yield SpecError(
+            "fabric.mode",
+            "managed",
+            f"it needs GKE {MANAGED_NETWORKS_FROM} and the cluster has {version}",
+            "a newer gkeVersion, or fabric.mode: explicit",
+        )
+
+
+def _reservation_findings(facts: PoolFacts, reservation: Reservation) -> Findings:
+    if not _RESOURCE_NAME.fullmatch(reservation.reservation):
+        yield SpecError(
+            "capacity.reservation",
+            reservation.reservation,
+            "it is no name of a reservation",
+            "the name alone; write capacity.project for another project's, capacity.block for a "
+            "block of it",
+        )
+    if reservation.block is not None and not facts.pool.zones:
+        yield SpecError(
+            "zones",
+            None,
+            "a block of a reservation is in one zone and GKE wants the pool to name it",
+            f"zones: [<the block's>], one of {', '.join(facts.cluster_zones)}",
+        )
+
+
+def _flex_findings(facts: PoolFacts) -> Findings:
+    capacity, pool = facts.pool.capacity, facts.pool
+    if capacity.kind not in ("flexStart", "queued"):
+        return
+    if capacity.max_run_seconds > MAX_FLEX_SECONDS:
+        yield SpecError(
+            "capacity.maxRunSeconds",
+            capacity.max_run_seconds,
+            "nodes of the Dynamic Workload Scheduler run for seven days at most",
+            f"maxRunSeconds: {MAX_FLEX_SECONDS} or less",
+        )
+    if capacity.kind == "queued" and not capacity.flex_start:
+        return
+    if pool.repair:
+        yield SpecError(
+            "repair",
+            True,
+            "flex-start nodes are never repaired, GKE refuses auto-repair with them",
+            "repair: false, or leave it out",
+        )
+    if pool.is_static:
+        yield SpecError(
+            "nodes",
+            pool.nodes_max,
+            "flex-start adds nodes when pods ask for them, GKE refuses a fixed count",
+            f"nodes: {{min: 0, max: {pool.nodes_max}}}",
+        )
+    if pool.placement.compact and not facts.machine.flex_start_compact:
+        yield SpecError(
+            "placement.compact",
+            True,
+            f"flex-start with compact placement is for A3 Ultra and A4, not {facts.machine.name}",
+            "placement.compact: false, or machineType: a3-ultragpu-8g or a4-highgpu-8g",
+        )
+
+
+def _queued_findings(facts: PoolFacts) -> Findings:
+    pool = facts.pool
+    if pool.capacity.kind != "queued":
+        return
+    if pool.is_static or pool.nodes_min > 0:
+        yield SpecError(
+            "nodes",
+            pool.nodes_min,
+            "queued provisioning starts from no nodes",
+            f"nodes: {{min: 0, max: {pool.nodes_max}}}",
+        )
+    if pool.placement.compact:
+        yield SpecError(
+            "placement.compact",
+            True,
+            "GKE refuses compact placement with queued provisioning",
+            "placement.compact: false, or capacity.kind: flexStart",
+        )
+
+
+def _compact_findings(facts: PoolFacts) -> Findings:
+    pool, machine = facts.pool, facts.machine
+    if pool.placement.compact and pool.upgrade.strategy == "blueGreen":
+        yield SpecError(
+            "upgrade.strategy",
+            "blueGreen",
+            "the second set of nodes would not fit beside the first, GKE refuses it",
+            "upgrade.strategy: surge, or placement.compact: false",
+        )
+    topology = pool.placement.topology
+    if topology is not None and topology not in machine.topologies:
+        known = ", ".join(machine.topologies)
+        yield SpecError(
+            "placement.topology",
+            topology,
+            f"{machine.name} has no such accelerator topology",
+            f"one of {known}" if known else "leave it out",
+        )
+
+
+def _node_findings(facts: PoolFacts) -> Findings:
+    pool, machine = facts.pool, facts.machine
+    if pool.elastic:
+        yield SpecError(
+            "elastic",
+            True,
+            "GKE's own autoscaler follows nodes: {min, max}",
+            "leave it out on Google Cloud",
+        )
+    if pool.image.family in ("al2023", "bottlerocket"):
+        yield SpecError("image.family", pool.image.family, "GKE has no such image", "cos or ubuntu")
+    boot = pool.disks.boot_type
+    if boot is not None and boot not in machine.boot_disks:
+        yield SpecError(
+            "disks.bootType",
+            boot,
+            f"{machine.name} does not boot from it",
+            f"one of {', '.join(machine.boot_disks)}",
+        )
+    local = pool.disks.local
+    if local == "raid0":
+        yield SpecError("disks.local", local, "it is AWS's", "ephemeral, block or none")
+    if local in ("ephemeral", "block") and not machine.has_local_disks:
+        yield SpecError(
+            "disks.local",
+            local,
+            f"no source shows local disks that come with {machine.name}",
+            "local: none, or a machineType with local SSDs",
+        )
+    if pool.is_static and pool.nodes_max % len(facts.zones):
+        count = len(facts.zones)
+        yield SpecError(
+            "nodes",
+            pool.nodes_max,
+            f"GKE counts nodes by zone, and they cannot be spread evenly over {count} zones",
+            f"a multiple of {count}, or fewer zones",
+        )

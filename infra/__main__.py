@@ -5,7 +5,10 @@ from pathlib import Path
 import pulumi
 
 from declarations import ServiceDeclaration, declare
-from settings import Settings, SettingsError, load_settings
+from kubernetes_declarations import kubeconfig_path
+from kubernetes_settings import KubernetesSettings
+from settings import LocalSettings, Settings, SettingsError, load_settings
+from tidegate.kubernetes import PLATFORM as KUBERNETES
 from tidegate.local import PLATFORM as LOCAL
 from tidegate.local.platform import LocalPlatform, LocalPlatformArgs
 from tidegate.serving import InferenceService, InferenceServiceArgs, Platform
@@ -18,19 +21,59 @@ def main() -> None:
     stack_file = f"stacks/Pulumi.{stack}.yaml"
     try:
         settings = load_settings(pulumi.runtime.get_config_env(), stack_file)
-        declarations = declare(settings, ROOT, LOCAL, stack_file)
+        name = LOCAL if settings.platform.local is not None else KUBERNETES
+        declarations = declare(settings, ROOT, name, stack_file)
     except SettingsError as error:
         raise pulumi.RunError(str(error)) from error
-    platform = local_platform(settings, declarations, stack, stack_file)
-    pulumi.export("gateway", platform.address.apply(lambda address: f"http://{address}"))
-    pulumi.export("grpc", platform.address)
+    platform = make_platform(settings, declarations, stack, stack_file)
     pulumi.export("services", {each.name: service_outputs(each, platform) for each in declarations})
 
 
-def local_platform(
+def make_platform(
     settings: Settings, declarations: list[ServiceDeclaration], stack: str, stack_file: str
+) -> Platform:
+    """The platform that the settings name, and its addresses as outputs of the stack."""
+    if settings.platform.kubernetes is not None:
+        return kubernetes_platform(settings.platform.kubernetes, stack, stack_file)
+    local = settings.platform.local or LocalSettings()
+    platform = local_platform(local, declarations, stack, stack_file)
+    pulumi.export("gateway", platform.address.apply(lambda address: f"http://{address}"))
+    pulumi.export("grpc", platform.address)
+    return platform
+
+
+def kubernetes_platform(cluster: KubernetesSettings, stack: str, stack_file: str) -> Platform:
+    # Loaded for clusters only: the SDK's import takes its time.
+    from tidegate.kubernetes.platform import KubernetesPlatform, KubernetesPlatformArgs
+
+    kubeconfig = kubeconfig_path(cluster, ROOT)
+    platform = KubernetesPlatform(
+        "kubernetes",
+        KubernetesPlatformArgs(
+            environment=stack,
+            stack_file=stack_file,
+            kubeconfig=str(kubeconfig) if kubeconfig is not None else None,
+            context=cluster.context,
+            namespace=cluster.namespace,
+            create_namespace=cluster.create_namespace,
+            runner_image=cluster.runner_image,
+            evidence=cluster.evidence,
+            pools=cluster.accelerator_pools(),
+            gateway=cluster.gateway.gateway(),
+            priority_class=cluster.priority_class,
+            monitoring_namespace=cluster.monitoring_namespace,
+            scheduling_seconds=cluster.scheduling_seconds,
+        ),
+    )
+    pulumi.export("namespace", platform.namespace)
+    pulumi.export("gateway", platform.gateway)
+    return platform
+
+
+def local_platform(
+    local: LocalSettings, declarations: list[ServiceDeclaration], stack: str, stack_file: str
 ) -> LocalPlatform:
-    gateway, evidence = settings.platform.local.gateway, settings.platform.local.evidence
+    gateway, evidence = local.gateway, local.evidence
     if evidence is not None and "://" not in evidence:
         evidence = str(ROOT / evidence)
     revisions = [
@@ -58,6 +101,7 @@ def service_outputs(
     declaration: ServiceDeclaration, platform: Platform
 ) -> dict[str, pulumi.Input[str]]:
     settings = declaration.settings
+    on_cluster = settings.kubernetes
     service = InferenceService(
         declaration.name,
         InferenceServiceArgs(
@@ -73,6 +117,8 @@ def service_outputs(
             max_stream_seconds=settings.max_stream_seconds,
             drain_seconds=settings.drain_seconds,
             retry=settings.retry,
+            hostnames=on_cluster.hostnames if on_cluster is not None else (),
+            replicas=on_cluster.replica_counts() if on_cluster is not None else None,
         ),
     )
     return {

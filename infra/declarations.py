@@ -5,6 +5,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import ParamSpec, TypeVar
 
+from kubernetes_declarations import (
+    Serving,
+    check_kubeconfig,
+    hostname_findings,
+    serving_of,
+)
 from settings import (
     GateSettings,
     ServiceSettings,
@@ -15,8 +21,13 @@ from settings import (
 )
 from tidegate.gate.profile import Profile, load_profile, override_profile
 from tidegate.spec.errors import SpecError
-from tidegate.spec.release import load_release
-from tidegate.spec.revision import Probes, Revision
+from tidegate.spec.release import Release, load_release
+from tidegate.spec.revision import Revision
+from tidegate.spec.serving_on_kubernetes import (
+    ExistingServing,
+    KubernetesServing,
+    check_probe_budget,
+)
 from tidegate.traffic.plan import check_plan
 
 P = ParamSpec("P")
@@ -40,11 +51,12 @@ def declare(
     """Read releases and profiles of all services. Raises SettingsError with every finding."""
     findings = _Findings(stack_file)
     declarations = [
-        _declare(name, service, root, platform, findings)
+        _Declaring(name, service, root, platform, settings, findings).declare()
         for name, service in sorted(settings.services.items())
     ]
     declared = [each for each in declarations if each is not None]
     _check_models_differ(declared, findings)
+    _check_cluster(settings, root, findings)
     if findings.sentences:
         raise SettingsError(findings.sentences)
     return declared
@@ -57,8 +69,11 @@ class _Findings:
         self._stack_file = stack_file
         self.sentences: list[str] = []
 
-    def add(self, key: Sequence[str], text: str) -> None:
-        self.sentences.append(f"{self._stack_file}: {settings_key('services', *key)}: {text}")
+    def add(self, key: Sequence[str], text: str, part: str = "services") -> None:
+        sentence = f"{self._stack_file}: {settings_key(part, *key)}: {text}"
+        # A release and its standby may be wrong in the same way.
+        if sentence not in self.sentences:
+            self.sentences.append(sentence)
 
     def attempt(
         self, key: Sequence[str], work: Callable[P, T], *args: P.args, **kwargs: P.kwargs
@@ -71,33 +86,102 @@ class _Findings:
             return None
 
 
-def _declare(
-    name: str, service: ServiceSettings, root: Path, platform: str, findings: _Findings
-) -> ServiceDeclaration | None:
-    probes = service.probes
-    live = findings.attempt(
-        (name, "release"), _revision, root, name, service.release, probes, platform
-    )
-    standby = None
-    if service.standby is not None:
-        standby = findings.attempt(
-            (name, "standby"), _revision, root, name, service.standby, probes, platform
+@dataclass(frozen=True)
+class _Declaring:
+    """One service on its way from settings to a declaration."""
+
+    name: str
+    service: ServiceSettings
+    root: Path
+    platform: str
+    settings: Settings
+    findings: _Findings
+
+    def declare(self) -> ServiceDeclaration | None:
+        name, service, findings = self.name, self.service, self.findings
+        live = self._revision("release", service.release)
+        standby = None
+        if service.standby is not None:
+            standby = self._revision("standby", service.standby)
+            if service.standby == service.release:
+                findings.add(
+                    (name, "standby"),
+                    f"'{service.standby}' cannot work: it is the release that takes the traffic. "
+                    "Instead: write another release, or remove the key.",
+                )
+        profile = findings.attempt((name, "gate"), _profile, self.root, service.gate)
+        findings.attempt(
+            (name,), check_plan, service.switch, service.drain_seconds, service.max_stream_seconds
         )
-        if service.standby == service.release:
+        if live is None or profile is None:
+            return None
+        return ServiceDeclaration(
+            name=name, settings=service, live=live, standby=standby, profile=profile
+        )
+
+    def _revision(self, key: str, text: str) -> Revision | None:
+        attempt = self.findings.attempt
+        release = attempt((self.name, key), _release, self.root, self.name, text)
+        if release is None:
+            return None
+        serving = None
+        if self.settings.platform.kubernetes is not None:
+            serving = self._serving(release)
+            if serving is None:
+                return None
+        return attempt((self.name, key), self._named, release, serving)
+
+    def _serving(self, release: Release) -> Serving | None:
+        cluster, service = self.settings.platform.kubernetes, self.service.kubernetes
+        if cluster is None or service is None:  # the latter is reported once, for the service
+            return None
+        key = (self.name, "kubernetes")
+        serving = self.findings.attempt(key, serving_of, cluster, service, release)
+        if isinstance(serving, KubernetesServing):
+            budget = self.service.probes.ready_timeout_seconds
+            self.findings.attempt((self.name,), check_probe_budget, serving, budget)
+        return serving
+
+    def _named(self, release: Release, serving: Serving | None) -> Revision:
+        revision = Revision(
+            platform=self.platform,
+            release=release,
+            probes=self.service.probes,
+            kubernetes=serving if isinstance(serving, KubernetesServing) else None,
+            existing=serving if isinstance(serving, ExistingServing) else None,
+        )
+        _ = revision.id  # raises when it is no name for objects
+        return revision
+
+
+def _check_cluster(settings: Settings, root: Path, findings: _Findings) -> None:
+    """What is about the cluster, or about all services on it."""
+    cluster = settings.platform.kubernetes
+    on_cluster = {}
+    for name, service in sorted(settings.services.items()):
+        if service.kubernetes is not None:
+            on_cluster[name] = service.kubernetes
+        if (service.kubernetes is None) == (cluster is not None):
             findings.add(
-                (name, "standby"),
-                f"'{service.standby}' cannot work: it is the release that takes the traffic. "
-                "Instead: write another release, or remove the key.",
+                (name, "kubernetes"),
+                "is missing. Instead: write pool and model, or `existing`."
+                if cluster is not None
+                else "cannot work: the platform is local. Instead: remove it.",
             )
-    profile = findings.attempt((name, "gate"), _profile, root, service.gate)
-    findings.attempt(
-        (name,), check_plan, service.switch, service.drain_seconds, service.max_stream_seconds
-    )
-    if live is None or profile is None:
-        return None
-    return ServiceDeclaration(
-        name=name, settings=service, live=live, standby=standby, profile=profile
-    )
+        if cluster is not None and service.affinity is not None:
+            findings.add(
+                (name, "affinity"),
+                "cannot work: sessions are not yet kept on a revision on a cluster. "
+                "Instead: remove it.",
+            )
+    if cluster is None:
+        return
+    try:
+        check_kubeconfig(cluster, root)
+    except SpecError as error:
+        findings.add(("kubernetes",), str(error), "platform")
+    for key, sentence in hostname_findings(on_cluster):
+        findings.add(key, sentence)
 
 
 def _check_models_differ(declared: Sequence[ServiceDeclaration], findings: _Findings) -> None:
@@ -115,19 +199,13 @@ def _check_models_differ(declared: Sequence[ServiceDeclaration], findings: _Find
                 )
 
 
-def _revision(root: Path, service: str, text: str, probes: Probes, platform: str) -> Revision:
+def _release(root: Path, service: str, text: str) -> Release:
     name, separator, release = text.partition("@")
     if not separator or name != service or not release:
         raise SpecError(
             "release", text, f"it is not of the form {service}@<release>", f"{service}@1"
         )
-    revision = Revision(
-        platform=platform,
-        release=load_release(root / "serving", service, release),
-        probes=probes,
-    )
-    _ = revision.id  # raises when the name is too long
-    return revision
+    return load_release(root / "serving", service, release)
 
 
 def _profile(root: Path, gate: GateSettings) -> Profile:

@@ -6,9 +6,10 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Any, Self, get_origin
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError, model_validator
-from pydantic.alias_generators import to_camel
+from pydantic import AfterValidator, BaseModel, Field, ValidationError, model_validator
 
+from kubernetes_settings import KubernetesSettings, ServiceOnKubernetes
+from settings_model import SettingsModel
 from tidegate.gate.evidence_store import check_address
 from tidegate.spec.errors import SpecError
 from tidegate.spec.revision import Probes
@@ -23,12 +24,6 @@ class SettingsError(Exception):
     def __init__(self, findings: list[str]) -> None:
         super().__init__("\n".join(findings))
         self.findings = findings
-
-
-class SettingsModel(BaseModel):
-    model_config = ConfigDict(
-        alias_generator=to_camel, populate_by_name=True, extra="forbid", frozen=True, strict=True
-    )
 
 
 class GatewaySettings(SettingsModel):
@@ -56,9 +51,16 @@ class LocalSettings(SettingsModel):
 
 
 class PlatformSettings(SettingsModel):
-    """Where services run."""
+    """Where services run: one of both."""
 
-    local: LocalSettings
+    local: LocalSettings | None = None
+    kubernetes: KubernetesSettings | None = None
+
+    @model_validator(mode="after")
+    def _is_one(self) -> Self:
+        if (self.local is None) == (self.kubernetes is None):
+            raise ValueError("write either `local: {}` or `kubernetes` with its keys")
+        return self
 
 
 class GateSettings(SettingsModel):
@@ -87,6 +89,7 @@ class ServiceSettings(SettingsModel):
     request_timeout_seconds: float = Field(default=30, gt=0)
     max_stream_seconds: float | None = Field(default=None, gt=0)
     drain_seconds: float = Field(default=30, ge=0)
+    kubernetes: ServiceOnKubernetes | None = None
 
 
 class Settings(SettingsModel):

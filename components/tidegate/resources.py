@@ -26,10 +26,12 @@ class _Resource(pulumi.CustomResource):
         opts: pulumi.ResourceOptions | None,
     ) -> None:
         properties = {**dict.fromkeys(outputs), **inputs}
+        self._wire_names = {each: to_camel(each) for each in properties}
         super().__init__(f"tidegate:index:{type_name}", name, properties, opts)
 
     def translate_input_property(self, prop: str) -> str:
-        return to_camel(prop)
+        # Asked for the keys inside of values as well, which are the user's own.
+        return self._wire_names.get(prop, prop)
 
     def translate_output_property(self, prop: str) -> str:
         return to_snake(prop)
@@ -63,6 +65,39 @@ class TidegateProvider(pulumi.ProviderResource):
             "evidence": evidence,
             "stackFile": stack_file,
         }
+        super().__init__("tidegate", name, properties, opts)
+
+
+class TidegateClusterProvider(pulumi.ProviderResource):
+    """The provider, told how to reach a cluster, which the first preview may not know yet."""
+
+    def __init__(
+        self,
+        name: str,
+        *,
+        kubeconfig: pulumi.Input[str] | None,
+        context: str | None,
+        namespace: str,
+        gateway: SpecModel,
+        runner_image: str,
+        evidence: str,
+        environment: str,
+        stack_file: str,
+        opts: pulumi.ResourceOptions | None = None,
+    ) -> None:
+        connection = {
+            "kubeconfig": pulumi.Output.secret(kubeconfig) if kubeconfig is not None else None,
+            "context": context,
+            "namespace": namespace,
+            "gateway": _plain(gateway),
+            "runnerImage": runner_image,
+            "evidence": evidence,
+            "environment": environment,
+            "stackFile": stack_file,
+        }
+        given = {key: value for key, value in connection.items() if value is not None}
+        # The engine wants objects among a provider's inputs as JSON text.
+        properties = {"kubernetes": pulumi.Output.json_dumps(given)}
         super().__init__("tidegate", name, properties, opts)
 
 
@@ -124,6 +159,41 @@ class TritonServer(_Resource):
         super().__init__("TritonServer", name, inputs, outputs, opts)
 
 
+class SlotReadiness(_Resource):
+    """Exists when a slot's pods serve; says otherwise, in time, what keeps them from it."""
+
+    condition: pulumi.Output[str]
+
+    def __init__(
+        self,
+        name: str,
+        *,
+        service: str,
+        revision: str,
+        workload: Literal["Deployment", "LeaderWorkerSet"],
+        workload_name: str,
+        service_name: str,
+        replicas: int,
+        timeout_seconds: float,
+        accelerator_pool: str | None,
+        pools: Sequence[Mapping[str, Any]],
+        opts: pulumi.ResourceOptions | None = None,
+    ) -> None:
+        """`pools`: name, nodeLabels and allocatable (resource to quantity) of each."""
+        inputs = {
+            "service": service,
+            "revision": revision,
+            "workload": workload,
+            "workload_name": workload_name,
+            "service_name": service_name,
+            "replicas": replicas,
+            "timeout_seconds": timeout_seconds,
+            "accelerator_pool": accelerator_pool,
+            "pools": list(pools),
+        }
+        super().__init__("SlotReadiness", name, inputs, ["condition"], opts)
+
+
 class LoadTestGate(_Resource):
     """Exists only when a load test has passed the revision, or when none was asked (`keep`)."""
 
@@ -147,6 +217,7 @@ class LoadTestGate(_Resource):
         http_target: pulumi.Input[str],
         grpc_target: pulumi.Input[str],
         metrics_target: pulumi.Input[str],
+        accelerator_pool: str | None = None,
         retry: str | None = None,
         opts: pulumi.ResourceOptions | None = None,
     ) -> None:
@@ -161,6 +232,7 @@ class LoadTestGate(_Resource):
             "http_target": http_target,
             "grpc_target": grpc_target,
             "metrics_target": metrics_target,
+            "accelerator_pool": accelerator_pool,
             "retry": retry,
         }
         outputs = ["outcome", "summary", "evidence", "report", "nonce"]
@@ -189,6 +261,7 @@ class TrafficSwitch(_Resource):
         request_timeout_seconds: float,
         drain_seconds: float,
         retry: str | None,
+        hostnames: Sequence[str] = (),
         opts: pulumi.ResourceOptions | None = None,
     ) -> None:
         inputs = {
@@ -203,6 +276,7 @@ class TrafficSwitch(_Resource):
             "request_timeout_seconds": request_timeout_seconds,
             "drain_seconds": drain_seconds,
             "retry": retry,
+            "hostnames": list(hostnames) or None,
         }
         outputs = ["live_revision", "weights", "condition"]
         super().__init__("TrafficSwitch", name, inputs, outputs, opts)

@@ -2,8 +2,9 @@
 
 import ipaddress
 import os
+import re
 from pathlib import Path
-from typing import Annotated, Self
+from typing import Annotated, Literal, Self
 
 from pydantic import AfterValidator, Field, model_validator
 
@@ -14,6 +15,9 @@ from tidegate.spec.errors import SpecError
 from tidegate.spec.release import Tolerance
 from tidegate.spec.signature import ModelSignature
 
+TargetNetwork = Literal["loopback", "cluster"]
+_SERVICE_NAME = re.compile(r"[a-z0-9-]+\.[a-z0-9-]+\.svc(\.[a-z0-9.-]+)?")
+
 
 def split_target(target: str) -> tuple[str, int]:
     """ "127.0.0.1:8000" → ("127.0.0.1", 8000). Raises SpecError."""
@@ -23,21 +27,37 @@ def split_target(target: str) -> tuple[str, int]:
     return host.strip("[]"), int(port)
 
 
-def _loopback(target: str) -> str:
-    host, _ = split_target(target)
-    if host != "localhost":
-        try:
-            allowed = ipaddress.ip_address(host).is_loopback
-        except ValueError:
-            allowed = False
-        if not allowed:
-            raise SpecError(
-                "target", target, "load goes to this machine only", "an address on 127.0.0.1"
-            )
+def _shaped(target: str) -> str:
+    split_target(target)
     return target
 
 
-Target = Annotated[str, AfterValidator(_loopback)]
+def check_target(target: str, network: TargetNetwork) -> None:
+    """Raise SpecError for a target that no load may go to."""
+    host, _ = split_target(target)
+    address = _address(host)
+    if network == "loopback":
+        if host != "localhost" and (address is None or not address.is_loopback):
+            raise SpecError(
+                "target", target, "load goes to this machine only", "an address on 127.0.0.1"
+            )
+    elif not (not address.is_global if address is not None else _SERVICE_NAME.fullmatch(host)):
+        raise SpecError(
+            "target",
+            target,
+            "load goes to the cluster's own servers only",
+            "the name of a Service such as digits-2-4f1c9a7e.team-a.svc:8000, or a private address",
+        )
+
+
+def _address(host: str) -> ipaddress.IPv4Address | ipaddress.IPv6Address | None:
+    try:
+        return ipaddress.ip_address(host)
+    except ValueError:
+        return None
+
+
+Target = Annotated[str, AfterValidator(_shaped)]
 Name = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,127}$")]
 
 
@@ -115,8 +135,9 @@ class Baseline(Document):
 class GateRequest(Document):
     """One gate: what to test, how, and where the evidence goes.
 
-    Targets are "host:port" on loopback. Without `grpc_target` only HTTP is tested; without
-    `metrics_target` the server's own count is not compared and the validity is partial.
+    Targets are "host:port", on loopback unless `targets` allows the servers of a cluster. Without
+    `grpc_target` only HTTP is tested; without `metrics_target` the server's own count is not
+    compared and the validity is partial.
     `watched_files` maps absolute paths to digests that must hold before and after the load.
     `workers` is the number of generator processes; None chooses by the rate.
     """
@@ -125,6 +146,7 @@ class GateRequest(Document):
     service: Name
     revision: Name
     release: str
+    targets: TargetNetwork = "loopback"
     http_target: Target
     grpc_target: Target | None = None
     metrics_target: Target | None = None
@@ -146,3 +168,12 @@ class GateRequest(Document):
     grpc_streaming: bool = False
     workers: int | None = Field(default=None, ge=1, le=64)
     retry_reason: str | None = None
+
+    @model_validator(mode="after")
+    def _load_stays_where_it_may_go(self) -> Self:
+        arms = (self, self.baseline) if self.baseline is not None else (self,)
+        for arm in arms:
+            for target in (arm.http_target, arm.grpc_target, arm.metrics_target):
+                if target is not None:
+                    check_target(target, self.targets)
+        return self

@@ -12,6 +12,7 @@ from tidegate.resources import Gateway, TidegateProvider, TritonServer
 from tidegate.serving.platform import Slot
 from tidegate.spec.errors import SpecError
 from tidegate.spec.revision import Revision
+from tidegate.spec.serving_on_kubernetes import Replicas
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -107,8 +108,18 @@ class LocalPlatform(pulumi.ComponentResource):
     def provider(self) -> pulumi.ProviderResource:
         return self._tidegate_provider
 
-    def deploy(self, revision: Revision, serving_root: Path, parent: pulumi.Resource) -> Slot:
-        """Declare one Triton for the revision."""
+    def deploy(
+        self,
+        revision: Revision,
+        serving_root: Path,
+        parent: pulumi.Resource,
+        replicas: Replicas | None = None,
+    ) -> Slot:
+        """Declare one Triton for the revision. Raises SpecError when more are asked for."""
+        if replicas is not None and replicas.count != 1:
+            raise SpecError(
+                "replicas", replicas.count, "one machine runs one server for a revision", "1"
+            )
         server = TritonServer(
             revision.id,
             revision=revision.id,

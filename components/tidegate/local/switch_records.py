@@ -3,12 +3,10 @@
 from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
-from typing import Any
 
 from tidegate.files import read_json, write_json
 from tidegate.local.switch_folder import SwitchFolder
-from tidegate.traffic.conductor_parts import Position, Snapshot
-from tidegate.traffic.router import LatencyBin, UserCounters
+from tidegate.traffic.conductor_parts import Position, Snapshot, snapshots
 from tidegate.traffic.switch_documents import Decision, Ending, SwitchOutcome, SwitchProgress
 
 REQUEST = "request.json"
@@ -38,21 +36,14 @@ class SwitchRecords:
         write_json(self._run_dir / REFERENCE, [asdict(each) for each in before])
 
     def reference(self) -> Sequence[Snapshot]:
-        return tuple(_snapshot(each) for each in read_json(self._run_dir / REFERENCE) or ())
+        return snapshots(read_json(self._run_dir / REFERENCE) or ())
 
     def position(self) -> Position:
         """Where a conductor that is started on this folder begins or goes on."""
-        path = self._run_dir / PROGRESS
-        if not path.exists():
-            return Position()
-        progress = SwitchProgress.load(path)
-        decided = self._run_dir / DECISION
-        return Position(
-            stage=progress.stage.index - 1 if progress.stage is not None else 0,
-            resumed=True,
-            decision=Decision.load(decided) if decided.exists() else None,
-            candidate_requests=progress.candidate_requests,
-            candidate_errors=progress.candidate_errors,
+        progress, decision = self._run_dir / PROGRESS, self._run_dir / DECISION
+        return Position.after(
+            SwitchProgress.load(progress) if progress.exists() else None,
+            Decision.load(decision) if decision.exists() else None,
         )
 
     def give_up(self, reason: str) -> None:
@@ -72,9 +63,3 @@ class SwitchRecords:
         """Write the outcome. The recording, which is large, has done its work."""
         (self._run_dir / REFERENCE).unlink(missing_ok=True)
         outcome.write(self._run_dir / OUTCOME)
-
-
-def _snapshot(data: dict[str, Any]) -> Snapshot:
-    counters = data["counters"]
-    latency = tuple(LatencyBin(**each) for each in counters["latency"])
-    return Snapshot(data["seconds"], UserCounters(**{**counters, "latency": latency}))

@@ -18,6 +18,7 @@ from tidegate.lease import Wanted
 from tidegate.local.stack import LocalStack
 from tidegate.local.state_folder import StateFolder
 from tidegate.local.switch_records import REQUEST, SwitchRecords
+from tidegate.spec.errors import SpecError
 from tidegate.traffic.conductor_parts import Surroundings
 from tidegate.traffic.router import RouterError
 from tidegate.traffic.switch_documents import Ending, SwitchOutcome, SwitchRequest
@@ -47,6 +48,13 @@ def main(arguments: list[str]) -> int:
 
 def _carry_out(run_dir: Path) -> int:
     request = SwitchRequest.load(run_dir / REQUEST)
+    if request.state_folder is None:
+        raise SpecError(
+            "stateFolder",
+            None,
+            "the embedded platform keeps its routes there",
+            "the stack's folder",
+        )
     stack = LocalStack(StateFolder(Path(request.state_folder)))
     folder = stack.switches.folder(request.service)
     records = SwitchRecords(run_dir, folder)

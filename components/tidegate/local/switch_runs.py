@@ -13,15 +13,12 @@ from tidegate.local.supervision import Supervisor
 from tidegate.local.switch_folder import SwitchFolder
 from tidegate.local.switch_records import OUTCOME, PROGRESS, REQUEST
 from tidegate.local.waiting import Report, Sleep
-from tidegate.spec.traffic import SwitchStrategy
-from tidegate.traffic.plan import Stage
-from tidegate.traffic.routes import ServiceRoutes
 from tidegate.traffic.switch_documents import (
-    Ending,
     SwitchOutcome,
     SwitchProgress,
     SwitchRequest,
 )
+from tidegate.traffic.switch_history import PastSwitch, SwitchPlan, standing_turn_back
 
 MODULE = "tidegate.local.switch_runner"
 LEASE_SECONDS = 15.0
@@ -38,19 +35,6 @@ CANCEL_SECONDS = 60.0
 
 class SwitchRunError(Exception):
     """The conductor ended without an outcome; the message says why."""
-
-
-@dataclass(frozen=True)
-class SwitchPlan:
-    """What is asked of a conductor; `routes_before` are in force and come back when it fails."""
-
-    routes_before: ServiceRoutes
-    stages: tuple[Stage, ...]
-    strategy: SwitchStrategy
-    from_revision: str
-    to_revision: str
-    drain_seconds: float
-    retry_reason: str | None
 
 
 @dataclass(frozen=True)
@@ -109,13 +93,8 @@ class SwitchRuns:
         """
         if self.folder(service).has_served(revision):
             return None
-        for run in self.newest_first(service):
-            if run.request.to_revision != revision or (outcome := run.outcome) is None:
-                continue
-            stands = outcome.ending is Ending.TURNED_BACK and outcome.was_shown
-            answered = retry is not None and retry != run.request.retry_reason
-            return outcome if stands and not answered else None
-        return None
+        past = (PastSwitch(run.request, run.outcome) for run in self.newest_first(service))
+        return standing_turn_back(past, revision, retry)
 
     async def submit(self, service: str, plan: SwitchPlan, user: str) -> SwitchRun:
         """Start a new run in a process of its own."""

@@ -12,6 +12,8 @@ from tidegate.resources import LoadTestGate, TrafficHold, TrafficSwitch
 from tidegate.serving.platform import Platform, Slot
 from tidegate.spec.errors import SpecError
 from tidegate.spec.revision import Revision
+from tidegate.spec.serving_on_kubernetes import PLATFORM as KUBERNETES
+from tidegate.spec.serving_on_kubernetes import Replicas
 from tidegate.spec.traffic import Affinity, SwitchStrategy
 from tidegate.traffic.plan import check_plan
 
@@ -26,7 +28,8 @@ class InferenceServiceArgs:
     a revision. `retries` is how often the gateway repeats a user's request that never reached a
     server. `drain_seconds` bounds how long requests in flight may take to end, and so how long
     streams may last (`max_stream_seconds`). `retry` is the reason why a release that failed its
-    gate, or was turned back, may be tried again.
+    gate, or was turned back, may be tried again. On a cluster `hostnames` tell this service's
+    requests from those of others at the same Gateway, and `replicas` is the size of every slot.
 
     Raises SpecError when both are the same revision or belong to another service, and for a
     switch that cannot work.
@@ -44,8 +47,17 @@ class InferenceServiceArgs:
     max_stream_seconds: float | None = None
     drain_seconds: float = 30
     retry: str | None = None
+    hostnames: Sequence[str] = ()
+    replicas: Replicas | None = None
 
     def __post_init__(self) -> None:
+        if self.affinity is not None and self.live.platform == KUBERNETES:
+            raise SpecError(
+                "affinity",
+                self.affinity.cookie or self.affinity.header,
+                "sessions are not yet kept on a revision on a cluster",
+                "no affinity, or the embedded platform",
+            )
         check_plan(self.switch, self.drain_seconds, self.max_stream_seconds)
         if self.standby is None:
             return
@@ -104,6 +116,7 @@ class InferenceService(pulumi.ComponentResource):
             request_timeout_seconds=args.request_timeout_seconds,
             drain_seconds=args.drain_seconds,
             retry=args.retry,
+            hostnames=args.hostnames,
             opts=self._child(edges),
         )
         self.live_revision = switch.live_revision
@@ -122,14 +135,15 @@ class InferenceService(pulumi.ComponentResource):
     def _serve(
         self, revision: Revision, role: Literal["required", "keep"]
     ) -> tuple[LoadTestGate, TrafficHold]:
-        slot = self._args.platform.deploy(revision, self._args.serving_root, parent=self)
+        args = self._args
+        slot = args.platform.deploy(revision, args.serving_root, self, args.replicas)
         gate = self._gate(slot, role)
         # The hold depends on the gate as well: a failed gate must not free the slot for deletion.
         hold = TrafficHold(
             revision.id,
             service=revision.service,
             revision=revision.id,
-            drain_seconds=self._args.drain_seconds,
+            drain_seconds=args.drain_seconds,
             opts=self._child([*slot.resources, gate]),
         )
         return gate, hold
@@ -148,6 +162,7 @@ class InferenceService(pulumi.ComponentResource):
             http_target=slot.http_target,
             grpc_target=slot.grpc_target,
             metrics_target=slot.metrics_target,
+            accelerator_pool=slot.revision.accelerator_pool,
             retry=self._args.retry if role == "required" else None,
             opts=self._child(slot.resources),
         )

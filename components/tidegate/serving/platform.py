@@ -7,6 +7,7 @@ from typing import Protocol
 import pulumi
 
 from tidegate.spec.revision import Revision
+from tidegate.spec.serving_on_kubernetes import Replicas
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -31,5 +32,14 @@ class Platform(Protocol):
     def provider(self) -> pulumi.ProviderResource:
         """Provider that gates, switches and holds revisions on this platform."""
 
-    def deploy(self, revision: Revision, serving_root: Path, parent: pulumi.Resource) -> Slot:
-        """Declare the revision's slot as children of `parent`."""
+    def deploy(
+        self,
+        revision: Revision,
+        serving_root: Path,
+        parent: pulumi.Resource,
+        replicas: Replicas | None = None,
+    ) -> Slot:
+        """Declare the revision's slot as children of `parent`; one replica without `replicas`.
+
+        Raises SpecError when this platform cannot serve it so.
+        """

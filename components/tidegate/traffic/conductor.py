@@ -14,6 +14,7 @@ from tidegate.traffic.drain import drain
 from tidegate.traffic.outcome import Judge, StageOutcome
 from tidegate.traffic.plan import Stage
 from tidegate.traffic.router import Router, RouterError, RoutesChangedError
+from tidegate.traffic.routes import ServiceRoutes
 from tidegate.traffic.steady_router import POLL_SECONDS, SteadyRouter, StoppedError
 from tidegate.traffic.switch_documents import (
     Decision,
@@ -87,9 +88,7 @@ class Conductor:
                 "this switch has touched nothing since"
             )
             return self._report.outcome(self._decision(Ending.SUPERSEDED, reason), None)
-        drained = await self._drain(
-            request.from_revision if decision is None else request.to_revision
-        )
+        drained = await self._drain_what_left(decision)
         await self._count_the_last()
         if decision is not None:
             return self._report.outcome(decision, drained)
@@ -195,7 +194,8 @@ class Conductor:
     async def _go_back(self, decision: Decision) -> None:
         before = self._request.routes_before
         self._router.go_back()
-        words = f"turning back to {weights_in_words(before.weights)}: {decision.reason}"
+        back = weights_in_words(before.weights) if before is not None else "no routes, as before"
+        words = f"turning back to {back}: {decision.reason}"
         self._report.note("turningBack", words, wasShown=decision.was_shown)
         self._report.show("turningBack", words)
         deadline = self._around.clock() + RETURN_PATIENCE_SECONDS
@@ -204,7 +204,21 @@ class Conductor:
                 break
             await self._router.pause(POLL_SECONDS)
         self._check_override(self._request.from_revision)
-        await self._router.move(before)
+        if before is None:
+            await self._router.withdraw()
+        else:
+            await self._router.move(before)
+
+    async def _drain_what_left(self, decision: Decision | None) -> DrainRecord | None:
+        """Drain the revision that takes no traffic any more, if there is one."""
+        request = self._request
+        now: ServiceRoutes | None
+        if decision is None:
+            left, now = request.from_revision, request.stages[-1].routes
+        else:
+            left, now = request.to_revision, request.routes_before
+        takes_traffic = now is not None and now.weights.get(left, 0) > 0
+        return None if takes_traffic else await self._drain(left)
 
     async def _drain(self, revision: str) -> DrainRecord | None:
         """Wait for what the revision had begun; None when the router could not be asked."""

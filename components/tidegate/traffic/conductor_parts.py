@@ -1,12 +1,12 @@
 """What a conductor works with: judges, records, and how it waits and is told to stop."""
 
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Any, Protocol, Self
 
 from tidegate.traffic.outcome import Judge
 from tidegate.traffic.plan import Stage
-from tidegate.traffic.router import UserCounters
+from tidegate.traffic.router import LatencyBin, UserCounters
 from tidegate.traffic.routes import ServiceRoutes
 from tidegate.traffic.switch_documents import Decision, Ending, SwitchProgress, SwitchRequest
 
@@ -17,6 +17,17 @@ class Snapshot:
 
     seconds: float
     counters: UserCounters
+
+
+def snapshots(data: Iterable[Mapping[str, Any]]) -> tuple[Snapshot, ...]:
+    """Out of what `dataclasses.asdict` made of them."""
+    return tuple(_snapshot(each) for each in data)
+
+
+def _snapshot(data: Mapping[str, Any]) -> Snapshot:
+    counters = data["counters"]
+    latency = tuple(LatencyBin(**each) for each in counters["latency"])
+    return Snapshot(data["seconds"], UserCounters(**{**counters, "latency": latency}))
 
 
 class Judges(Protocol):
@@ -70,8 +81,24 @@ class Position:
     candidate_requests: int = 0
     candidate_errors: int = 0
 
-    def possibly_in_force(self, request: SwitchRequest) -> Sequence[ServiceRoutes]:
-        """What this run, or the killed process that it goes on for, may have set last."""
+    @classmethod
+    def after(cls, progress: SwitchProgress | None, decision: Decision | None) -> Self:
+        """Where a run goes on of which these were written down; without progress it begins."""
+        if progress is None:
+            return cls()
+        return cls(
+            stage=progress.stage.index - 1 if progress.stage is not None else 0,
+            resumed=True,
+            decision=decision,
+            candidate_requests=progress.candidate_requests,
+            candidate_errors=progress.candidate_errors,
+        )
+
+    def possibly_in_force(self, request: SwitchRequest) -> Sequence[ServiceRoutes | None]:
+        """What this run, or the killed process that it goes on for, may have set last.
+
+        None stands for no routes.
+        """
         before, stages = request.routes_before, request.stages
         if not self.resumed:
             return (before,)

@@ -22,7 +22,8 @@ class ServiceRoutes:
     retries nor affinity apply to it. `retries` is how often the gateway repeats a user's request
     that never reached a server. `max_stream_seconds` ends streams that last longer; None does not.
     With `affinity` a session stays on the revision that began it while that has a weight above 0,
-    or is one of `finishing`, which take no new sessions.
+    or is one of `finishing`, which take no new sessions. `hostnames` are those that users ask for,
+    where a gateway serves several; empty means any.
     """
 
     service: str
@@ -33,6 +34,7 @@ class ServiceRoutes:
     retries: int = 0
     affinity: Affinity | None = None
     finishing: tuple[str, ...] = ()
+    hostnames: tuple[str, ...] = ()
 
     @property
     def live_revision(self) -> str | None:

@@ -19,7 +19,8 @@ class StoppedError(Exception):
 
 
 class SteadyRouter:
-    """One service's routes. `in_force` is what they may be: what this run last set.
+    """One service's routes. `in_force` is what they may be: what this run last set; None stands
+    for no routes.
 
     Forward, every method raises StoppedError as soon as the switch is no longer wanted. Going
     back is stopped by nobody. Both raise RouterError after PATIENCE_SECONDS of silence.
@@ -29,13 +30,13 @@ class SteadyRouter:
         self,
         router: Router,
         service: str,
-        in_force: Sequence[ServiceRoutes],
+        in_force: Sequence[ServiceRoutes | None],
         surroundings: Surroundings,
         waiting: Callable[[str], None],
     ) -> None:
         self.plain = router
         self._service = service
-        self._in_force = tuple(in_force)
+        self._in_force: tuple[ServiceRoutes | None, ...] = tuple(in_force)
         self._around = surroundings
         self._waiting = waiting
         self._goes_back = False
@@ -48,6 +49,10 @@ class SteadyRouter:
     async def move(self, routes: ServiceRoutes) -> None:
         """Replace what this run last set. Raises RoutesChangedError when that is gone."""
         await self._steadily(lambda: self._move(routes))
+
+    async def withdraw(self) -> None:
+        """Remove the service's routes."""
+        await self._steadily(lambda: self.plain.withdraw(self._service))
 
     async def hold(self, routes: ServiceRoutes) -> None:
         """Make sure that the routes this run set are in force.
@@ -96,13 +101,18 @@ class SteadyRouter:
         *others, last = self._in_force
         for replacing in others:
             try:
-                await self.plain.apply(routes, replacing=replacing)
+                await self._replace(replacing, routes)
             except RoutesChangedError:
                 continue
             self._in_force = (routes,)
             return
-        await self.plain.apply(routes, replacing=last)
+        await self._replace(last, routes)
         self._in_force = (routes,)
+
+    async def _replace(self, old: ServiceRoutes | None, new: ServiceRoutes) -> None:
+        if old is None and await self.plain.observe(self._service) is not None:
+            raise RoutesChangedError(f"somebody else has made routes for {self._service} meanwhile")
+        await self.plain.apply(new, replacing=old)
 
     async def _hold(self, routes: ServiceRoutes) -> None:
         observed = await self.plain.observe(self._service)

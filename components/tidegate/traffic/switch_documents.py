@@ -39,18 +39,22 @@ State = Literal[
 
 
 class SwitchRequest(Document):
-    """RUN_DIR/request.json: everything the conductor needs, decided when it was submitted."""
+    """RUN_DIR/request.json: everything the conductor needs, decided when it was submitted.
+
+    `from` is the same as `to` when no revision loses traffic: there was none, or other things of
+    the routes change. With `routes_before` None there are no routes yet.
+    """
 
     service: str
     run: int = Field(ge=1)
     from_revision: str = Field(alias="from", description="Revision that takes the traffic now.")
     to_revision: str = Field(alias="to", description="Revision that is to take all of it.")
-    routes_before: ServiceRoutes
-    stages: tuple[Stage, ...] = Field(min_length=2)
+    routes_before: ServiceRoutes | None
+    stages: tuple[Stage, ...] = Field(min_length=1)
     strategy: SwitchStrategy
     drain_seconds: float
     lease_seconds: float
-    state_folder: str
+    state_folder: str | None = Field(default=None, description="Of the embedded platform.")
     retry_reason: str | None = None
 
     @property

@@ -5,12 +5,19 @@ from pathlib import Path
 from typing import Any
 
 import pulumi
+import pulumi_kubernetes
 
 from tidegate.gate.profile import load_profile
+from tidegate.kubernetes.gateway import KubernetesGateway, KubernetesGatewayArgs
+from tidegate.kubernetes.platform import KubernetesPlatform, KubernetesPlatformArgs
 from tidegate.local.platform import LocalPlatform, LocalPlatformArgs
 from tidegate.serving import InferenceService, InferenceServiceArgs
+from tidegate.spec.accelerator_pool import AcceleratorPool
+from tidegate.spec.kubernetes_gateway import NewGateway
+from tidegate.spec.model_source import ModelSource, ObjectStorage
 from tidegate.spec.release import load_release
 from tidegate.spec.revision import Probes, Revision
+from tidegate.spec.serving_on_kubernetes import KubernetesServing
 
 ROOT = Path(__file__).parents[3]
 SERVING = ROOT / "serving"
@@ -42,8 +49,57 @@ def service_arguments(standby: str | None = "2") -> InferenceServiceArgs:
     )
 
 
+IMAGE = "nvcr.io/nvidia/tritonserver:26.07-py3@sha256:" + "7" * 64
+RUNNER_IMAGE = "registry.test/tidegate/runner@sha256:" + "5" * 64
+L4 = AcceleratorPool(
+    name="l4",
+    node_labels={"tidegate.dev/accelerator-pool": "l4"},
+    gpus_per_node=4,
+    gpu_memory_gib=24,
+)
+
+
+def serving_on_kubernetes(**changes: Any) -> KubernetesServing:
+    place = ModelSource(object_storage=ObjectStorage(url="s3://models/digits/1"))
+    return KubernetesServing.model_validate(
+        {"image": IMAGE, "model": place, "pool": "l4", **changes}
+    )
+
+
+def revision_on_kubernetes(release: str = "1", **changes: Any) -> Revision:
+    return Revision(
+        platform="kubernetes",
+        release=load_release(SERVING, "digits", release),
+        probes=Probes(),
+        kubernetes=serving_on_kubernetes(**changes),
+    )
+
+
+def kubernetes_platform_arguments() -> KubernetesPlatformArgs:
+    return KubernetesPlatformArgs(
+        environment="test",
+        stack_file="stacks/Pulumi.test.yaml",
+        namespace="inference",
+        runner_image=RUNNER_IMAGE,
+        evidence="s3://evidence/tidegate",
+        pools=[L4],
+        gateway=NewGateway(),
+        context="test",
+    )
+
+
+def gateway_arguments() -> KubernetesGatewayArgs:
+    return KubernetesGatewayArgs(
+        provider=pulumi_kubernetes.Provider("cluster", context="test"),
+        namespace="inference",
+        gateway=NewGateway(),
+    )
+
+
 EXAMPLES: dict[type[pulumi.ComponentResource], tuple[type, Callable[[], Any]]] = {
     LocalPlatform: (LocalPlatformArgs, platform_arguments),
+    KubernetesPlatform: (KubernetesPlatformArgs, kubernetes_platform_arguments),
+    KubernetesGateway: (KubernetesGatewayArgs, gateway_arguments),
     InferenceService: (InferenceServiceArgs, service_arguments),
 }
 """Component class → its arguments' class, and what makes such arguments."""

@@ -25,6 +25,7 @@ ALLOWED = {
     "resources": {"spec"},
     "serving": {"gate", "resources", "spec", "traffic"},
     "local": {"gate", "resources", "serving", "spec", "traffic"},
+    "kubernetes": {"cluster", "gate", "resources", "serving", "spec"},
     "provider": {"gate", "local", "promotion", "spec", "traffic"},
 }
 WITHOUT_PULUMI = LEAVES | {"spec", "gate", "traffic"}
@@ -77,7 +78,8 @@ def test_platforms_do_not_know_each_other() -> None:
 
 
 def test_the_library_knows_nothing_of_the_program_the_tools_or_the_tests() -> None:
-    outside = {"settings", "declarations", "infra", "toolchain", "tests", "tidegate_rules"}
+    program = {"settings", "declarations", "kubernetes_settings", "kubernetes_declarations"}
+    outside = program | {"infra", "toolchain", "tests", "tidegate_rules"}
     for path in MODULES:
         assert not roots(path) & outside, path
 

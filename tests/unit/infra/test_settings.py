@@ -44,6 +44,7 @@ def test_a_right_file_is_read() -> None:
     service = settings.services["digits"]
     assert (service.release, service.standby) == ("digits@1", "digits@2")
     assert service.gate.slos == {"p95": 40}
+    assert settings.platform.local is not None
     assert settings.platform.local.gateway.admin_port == 9901
 
 
@@ -85,7 +86,7 @@ def test_an_unknown_key_like_no_other_is_answered_with_all_known_ones() -> None:
     sentence = finding(digits(colour="red"))
 
     assert "tidegate:services.digits.colour: is an unknown key" in sentence
-    assert "remove it; known here: affinity, drainSeconds, gate, maxStreamSeconds" in sentence
+    assert "remove it; known here: affinity, drainSeconds, gate, kubernetes, max" in sentence
 
 
 def test_an_unknown_key_of_a_service_named_like_a_key_is_answered_alike() -> None:
@@ -184,7 +185,9 @@ def test_one_port_for_two_things() -> None:
 
 @pytest.mark.parametrize("evidence", ["s3://bucket/team", "gs://bucket", "/var/evidence", "kept"])
 def test_evidence_may_lie_in_a_bucket_or_a_folder(evidence: str) -> None:
-    assert load(digits(), {"local": {"evidence": evidence}}).platform.local.evidence == evidence
+    local = load(digits(), {"local": {"evidence": evidence}}).platform.local
+    assert local is not None
+    assert local.evidence == evidence
 
 
 def test_an_address_that_keeps_no_evidence() -> None:

@@ -52,9 +52,9 @@ class ConductorStandIn:
             else:
                 ending = self.ending
         advanced = ending is Ending.ADVANCED
-        self._discovery.put_service(
-            request.stages[-1].routes if advanced else request.routes_before
-        )
+        routes = request.stages[-1].routes if advanced else request.routes_before
+        assert routes is not None
+        self._discovery.put_service(routes)
         self._outcome(request, ending).write(run_dir / OUTCOME)
 
     def _outcome(self, request: SwitchRequest, ending: Ending) -> SwitchOutcome:

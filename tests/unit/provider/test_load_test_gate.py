@@ -14,9 +14,9 @@ from tidegate.gate.verdict import Outcome
 from tidegate.local.slot_record import SlotRecord
 from tidegate.provider.errors import CancelledOperation, ProviderError
 from tidegate.provider.handler import Created, Diff
-from tidegate.provider.resources.load_test_gate import (
+from tidegate.provider.resources.load_test_gate import LoadTestGateHandler
+from tidegate.provider.shared.gate_inputs import (
     NOT_RUN,
-    LoadTestGateHandler,
     LoadTestGateInputs,
     LoadTestGateOutputs,
 )

@@ -11,6 +11,14 @@ from tidegate.provider.schema import package_schema, token
 
 pytestmark = pytest.mark.unit
 
+RESOURCES = (
+    "Gateway",
+    "TritonServer",
+    "LoadTestGate",
+    "TrafficSwitch",
+    "TrafficHold",
+    "SlotReadiness",
+)
 PLAIN_TYPES = {"string", "integer", "number", "boolean"}
 
 
@@ -38,10 +46,7 @@ def test_every_resource_is_published_with_a_description() -> None:
 
     assert schema["name"] == "tidegate"
     assert schema["version"]
-    assert set(schema["resources"]) == {
-        f"tidegate:index:{name}"
-        for name in ("Gateway", "TritonServer", "LoadTestGate", "TrafficSwitch", "TrafficHold")
-    }
+    assert set(schema["resources"]) == {f"tidegate:index:{name}" for name in RESOURCES}
     assert all(each["description"] for each in schema["resources"].values())
 
 
@@ -80,10 +85,14 @@ def test_every_property_has_a_type_that_pulumi_knows() -> None:
             assert set(spec) <= {"$ref", "type", "items", "additionalProperties", "description"}
 
 
-def test_the_configuration_that_the_provider_needs_is_published() -> None:
-    provider = published()["provider"]
+def test_the_configuration_of_either_platform_is_published() -> None:
+    provider, types = published()["provider"], published()["types"]
 
-    assert set(provider["requiredInputs"]) == {"stateFolder", "environment", "stackFile"}
+    assert provider["requiredInputs"] == []
+    assert {"stateFolder", "environment", "stackFile"} <= set(provider["inputProperties"])
+    reference = provider["inputProperties"]["kubernetes"]["$ref"]
+    cluster = types[reference.removeprefix("#/types/")]
+    assert {"namespace", "gateway", "runnerImage", "evidence"} <= set(cluster["required"])
 
 
 def test_nested_shapes_become_named_types() -> None:

@@ -2,11 +2,8 @@ import pytest
 
 from tests.unit.provider.stand_ins import Said, StackOnStandIns
 from tidegate.provider.errors import ProviderError
-from tidegate.provider.resources.traffic_hold import (
-    TrafficHoldHandler,
-    TrafficHoldInputs,
-    TrafficHoldOutputs,
-)
+from tidegate.provider.resources.traffic_hold import TrafficHoldHandler
+from tidegate.provider.shared.hold_inputs import TrafficHoldInputs, TrafficHoldOutputs
 from tidegate.traffic.routes import ServiceRoutes
 
 pytestmark = pytest.mark.unit

@@ -5,8 +5,8 @@ from tidegate.gate.verdict import Outcome
 from tidegate.provider.errors import ProviderError
 from tidegate.provider.handler import Diff
 from tidegate.provider.resources import traffic_mover
-from tidegate.provider.resources.traffic_inputs import TrafficSwitchInputs, TrafficSwitchOutputs
 from tidegate.provider.resources.traffic_switch import TrafficSwitchHandler
+from tidegate.provider.shared.traffic_inputs import TrafficSwitchInputs, TrafficSwitchOutputs
 
 pytestmark = pytest.mark.unit
 

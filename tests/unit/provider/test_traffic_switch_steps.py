@@ -12,8 +12,8 @@ from tidegate.gate.verdict import Outcome
 from tidegate.local import switch_runs
 from tidegate.provider.errors import CancelledOperation, ProviderError
 from tidegate.provider.resources import traffic_switch
-from tidegate.provider.resources.traffic_inputs import TrafficSwitchInputs, TrafficSwitchOutputs
 from tidegate.provider.resources.traffic_switch import TrafficSwitchHandler
+from tidegate.provider.shared.traffic_inputs import TrafficSwitchInputs, TrafficSwitchOutputs
 from tidegate.spec.traffic import CanaryStep, SwitchStrategy
 from tidegate.traffic.switch_documents import Ending, Override
 
@@ -88,6 +88,7 @@ async def test_a_conductor_brings_a_new_revision_in(
 
     (request,) = stack.conductor.requests
     assert (request.from_revision, request.to_revision) == (ONE, TWO)
+    assert request.routes_before is not None
     assert request.routes_before.weights == {ONE: 100}
     assert [stage.kind for stage in request.stages] == ["shift", "final"]
     assert "step 1 of 2" in said.status
@@ -271,6 +272,7 @@ async def test_a_share_that_no_conductor_looks_after_is_taken_back_first(
     await update(handler, inputs(TWO, ONE))
 
     (request,) = stack.conductor.requests
+    assert request.routes_before is not None
     assert request.routes_before.weights == {ONE: 100}
 
 

@@ -35,7 +35,7 @@ ADVANCE, TURN_BACK, UNDECIDED = (
 class FakeRouter:
     """Routes in memory. Every revision answers `requests_a_look` more at every look."""
 
-    def __init__(self, routes: ServiceRoutes = BEFORE) -> None:
+    def __init__(self, routes: ServiceRoutes | None = BEFORE) -> None:
         self.routes = routes
         self.applied: list[Mapping[str, int]] = []
         self.files_are_whole = True
@@ -62,7 +62,8 @@ class FakeRouter:
         self.applied.append(dict(routes.weights))
 
     async def withdraw(self, service: str) -> None:
-        raise NotImplementedError
+        self._answer()
+        self.routes = None
 
     async def is_healthy(self, revision: str) -> bool:
         self._answer()
@@ -149,6 +150,8 @@ class Scene:
     judges: ScriptedJudges
     strategy: SwitchStrategy = CANARY
     target: ServiceRoutes = TARGET
+    before: ServiceRoutes | None = BEFORE
+    from_revision: str = OLD
     router: FakeRouter = field(default_factory=FakeRouter)
     records: MemoryRecords = field(default_factory=MemoryRecords)
     position: Position = field(default_factory=Position)
@@ -163,10 +166,10 @@ class Scene:
         return SwitchRequest(
             service="digits",
             run=1,
-            from_revision=OLD,
+            from_revision=self.from_revision,
             to_revision=NEW,
-            routes_before=BEFORE,
-            stages=plan(BEFORE, self.target, self.strategy, served_before=False),
+            routes_before=self.before,
+            stages=plan(self.before, self.target, self.strategy, served_before=False),
             strategy=self.strategy,
             drain_seconds=5,
             lease_seconds=15,
@@ -190,4 +193,5 @@ class Scene:
             self.at.pop(moment)()
 
     def route_by_hand(self, weights: Mapping[str, int]) -> None:
+        assert self.router.routes is not None
         self.router.routes = replace(self.router.routes, weights=weights)

@@ -10,6 +10,7 @@ from tests.unit.traffic.conducting import (
     TARGET,
     TURN_BACK,
     UNDECIDED,
+    FakeRouter,
     MemoryRecords,
     Scene,
     ScriptedJudges,
@@ -114,7 +115,7 @@ async def test_routes_set_by_somebody_else_are_left_alone() -> None:
     outcome = await scene.run()
 
     assert outcome.ending is Ending.SUPERSEDED
-    assert scene.router.routes.weights == {OLD: 100, NEW: 0}
+    assert scene.router.routes == replace(TARGET, weights={OLD: 100, NEW: 0})
     assert scene.router.applied == [{NEW: 10, OLD: 90}]
 
 
@@ -283,3 +284,53 @@ async def test_what_is_still_open_at_the_limit_is_told_by_protocol() -> None:
     assert outcome.drained.revision == OLD
     assert outcome.drained.open_requests == {"http": 3, "grpc": 0}
     assert outcome.drained.seconds >= 5
+
+
+async def test_the_first_routes_of_a_service_are_made_and_nothing_is_drained() -> None:
+    scene = first_deployment()
+
+    outcome = await scene.run()
+
+    assert outcome.ending is Ending.ADVANCED and outcome.drained is None
+    assert scene.router.routes == TARGET
+
+
+async def test_first_routes_that_somebody_else_has_made_stay() -> None:
+    scene = first_deployment()
+    scene.router.routes = BEFORE
+
+    outcome = await scene.run()
+
+    assert outcome.ending is Ending.SUPERSEDED
+    assert scene.router.routes == BEFORE
+
+
+async def test_first_routes_that_are_not_confirmed_are_withdrawn() -> None:
+    scene = first_deployment()
+    scene.router.routes = TARGET  # of a process whose confirmation was lost
+    decided = Decision(ending=Ending.TURNED_BACK, reason="silent", was_shown=False, stage=1)
+    scene.position = Position(resumed=True, decision=decided)
+
+    outcome = await scene.run()
+
+    assert outcome.ending is Ending.TURNED_BACK
+    assert scene.router.routes is None
+
+
+async def test_another_standby_moves_no_traffic_and_drains_nobody() -> None:
+    scene = Scene(
+        ScriptedJudges(),
+        before=replace(TARGET, weights={NEW: 100}),
+        from_revision=NEW,
+        router=FakeRouter(replace(TARGET, weights={NEW: 100})),
+    )
+    scene.router.active[NEW] = 7
+
+    outcome = await scene.run()
+
+    assert outcome.ending is Ending.ADVANCED and outcome.drained is None
+    assert scene.router.routes == TARGET
+
+
+def first_deployment() -> Scene:
+    return Scene(ScriptedJudges(), before=None, from_revision=NEW, router=FakeRouter(None))

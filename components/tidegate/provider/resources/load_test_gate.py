@@ -2,9 +2,6 @@
 
 import asyncio
 from pathlib import Path
-from typing import Any, Literal
-
-from pydantic import Field
 
 from tidegate.gate.locking import default_lock_path
 from tidegate.gate.profile import parse_profile
@@ -19,42 +16,16 @@ from tidegate.provider.handler import (
     Created,
     Diff,
     Operation,
-    Outputs,
     ResourceHandler,
-    ResourceModel,
+)
+from tidegate.provider.shared.gate_decisions import may_run_again, refusal, subject_digests
+from tidegate.provider.shared.gate_inputs import (
+    LoadTestGateInputs,
+    LoadTestGateOutputs,
+    check_profile,
 )
 from tidegate.spec.errors import SpecError
-from tidegate.spec.release import Release, load_release
-
-NOT_RUN = "NOT_RUN"
-
-
-class LoadTestGateInputs(ResourceModel):
-    service: str
-    revision: str = Field(description="Revision that is judged; also the resource's id.")
-    release: str
-    role: Literal["required", "keep"] = Field(
-        description="required: the revision is to take traffic. keep: it stands by, run nothing."
-    )
-    serving_root: str = Field(description="Folder with releases/, models/ and golden/.")
-    release_digest: str = Field(description="Digest of the release's manifest.")
-    profile: dict[str, Any] = Field(description="The whole load profile, overrides applied.")
-    http_target: str = Field(description="host:port of the revision's own server, HTTP.")
-    grpc_target: str = Field(description="host:port of the revision's own server, gRPC.")
-    metrics_target: str = Field(description="host:port of the revision's own server, metrics.")
-    retry: str | None = Field(
-        default=None, min_length=3, description="Why a release that failed may be judged again."
-    )
-
-
-class LoadTestGateOutputs(Outputs):
-    outcome: str = Field(description="PASS, or NOT_RUN for a standby that was never judged.")
-    summary: str = Field(description="The verdict in one line.")
-    evidence: str = Field(description="Path or URL of the evidence; empty when there is none.")
-    report: str = Field(
-        default="", description="Path or URL of the report page; empty when there is none."
-    )
-    nonce: str = Field(description="Names this gate; another gate of the revision has another.")
+from tidegate.spec.release import load_release
 
 
 class LoadTestGateHandler(ResourceHandler[LoadTestGateInputs, LoadTestGateOutputs]):
@@ -70,11 +41,7 @@ class LoadTestGateHandler(ResourceHandler[LoadTestGateInputs, LoadTestGateOutput
         self._evidence = evidence or str(stack.folder.evidence)
 
     async def check(self, inputs: LoadTestGateInputs) -> list[CheckFailure]:
-        try:
-            parse_profile(inputs.profile, "profile")
-        except SpecError as error:
-            return [CheckFailure("profile", str(error))]
-        return []
+        return check_profile(inputs)
 
     async def diff(
         self,
@@ -129,15 +96,17 @@ class LoadTestGateHandler(ResourceHandler[LoadTestGateInputs, LoadTestGateOutput
         gates = self._stack.gates
         run = gates.latest(inputs.revision)
         verdict = run.verdict if run is not None else None
+        outcome = verdict.outcome if verdict is not None else None
+        used = run.request.retry_reason if run is not None and run.request is not None else None
         if run is not None and verdict is None and gates.is_running(inputs.revision):
             operation.info(f"the gate of {inputs.revision} is already running; following it")
-        elif run is None or _may_run_again(run, verdict, inputs.retry):
+        elif run is None or may_run_again(outcome, inputs.retry, used):
             run = await gates.submit(self._request(inputs))
             verdict = None
         if verdict is None:
             verdict = await self._follow(operation, run, inputs.revision)
         if verdict.outcome is not Outcome.PASS:
-            raise ProviderError(_refusal(inputs, verdict))
+            raise ProviderError(refusal(inputs, verdict))
         operation.info(verdict.summary)
 
     async def _is_running(self, revision: str) -> bool:
@@ -168,7 +137,7 @@ class LoadTestGateHandler(ResourceHandler[LoadTestGateInputs, LoadTestGateOutput
             tolerance=release.golden.tolerance,
             profile=profile,
             baseline=self._baseline(inputs) if profile.comparison_margins else None,
-            subject_digests=_subjects(release),
+            subject_digests=subject_digests(release),
             watched_files={
                 str(repository / name): digest for name, digest in release.repository.files.items()
             },
@@ -197,9 +166,7 @@ class LoadTestGateHandler(ResourceHandler[LoadTestGateInputs, LoadTestGateOutput
     def _outputs(self, revision: str, nonce: str) -> LoadTestGateOutputs:
         verdict = self._stack.gates.passing(revision)
         if verdict is None:
-            return LoadTestGateOutputs(
-                outcome=NOT_RUN, summary="never judged here", evidence="", report="", nonce=nonce
-            )
+            return LoadTestGateOutputs.not_run(nonce)
         return LoadTestGateOutputs(
             outcome=verdict.outcome.value,
             summary=verdict.summary,
@@ -207,41 +174,3 @@ class LoadTestGateHandler(ResourceHandler[LoadTestGateInputs, LoadTestGateOutput
             report=verdict.report_path or "",
             nonce=nonce,
         )
-
-
-def _may_run_again(run: GateRun, verdict: Verdict | None, retry: str | None) -> bool:
-    """A FAIL stands until the user gives a reason that this verdict has not already used up."""
-    if verdict is None:
-        return True
-    if verdict.outcome is Outcome.FAIL:
-        used = run.request.retry_reason if run.request is not None else None
-        return retry is not None and retry != used
-    return verdict.outcome is not Outcome.PASS
-
-
-def _refusal(inputs: LoadTestGateInputs, verdict: Verdict) -> str:
-    lines = [f"{inputs.service}@{inputs.release} takes no traffic. {verdict.summary}"]
-    lines += [f"- {reason}" for reason in verdict.reasons]
-    lines += [f"- {each}" for each in verdict.mend]
-    if verdict.evidence_path:
-        lines.append(f"Evidence: {verdict.evidence_path}")
-    if verdict.report_path:
-        lines.append(f"Report: {verdict.report_path}")
-    if verdict.outcome is Outcome.FAIL:
-        lines.append(
-            "This verdict stands for this revision. Publish a better release, or, when the cause "
-            f"was not the release, set `retry: <reason>` under tidegate:services.{inputs.service} "
-            "and run `pulumi up` again."
-        )
-    else:
-        lines.append("Nothing was decided: the next `pulumi up` runs the gate again.")
-    return "\n".join(lines)
-
-
-def _subjects(release: Release) -> dict[str, str]:
-    name = f"{release.service}/{release.release}"
-    return {
-        f"release/{name}": release.digest,
-        f"golden/{name}": release.golden.sha256,
-        **{f"model/{name}/{path}": digest for path, digest in release.repository.files.items()},
-    }

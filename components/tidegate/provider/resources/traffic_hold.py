@@ -1,28 +1,19 @@
 """`TrafficHold`: keeps a slot from being deleted while traffic can reach it."""
 
-from pydantic import Field
-
 from tidegate.local.stack import LocalStack
 from tidegate.provider.errors import ProviderError
 from tidegate.provider.handler import (
     Created,
     Operation,
-    Outputs,
     ResourceHandler,
-    ResourceModel,
+)
+from tidegate.provider.shared.hold_inputs import (
+    TrafficHoldInputs,
+    TrafficHoldOutputs,
+    refuse_while_routed,
 )
 from tidegate.traffic.drain import drain
 from tidegate.traffic.router import RouterError
-
-
-class TrafficHoldInputs(ResourceModel):
-    service: str
-    revision: str = Field(description="Revision whose slot is held; also the resource's id.")
-    drain_seconds: float = Field(ge=0, description="How long requests in flight may take to end.")
-
-
-class TrafficHoldOutputs(Outputs):
-    drain_limit_seconds: float = Field(description="The limit that a deletion will apply.")
 
 
 class TrafficHoldHandler(ResourceHandler[TrafficHoldInputs, TrafficHoldOutputs]):
@@ -54,12 +45,7 @@ class TrafficHoldHandler(ResourceHandler[TrafficHoldInputs, TrafficHoldOutputs])
         self, operation: Operation, resource_id: str, outputs: TrafficHoldOutputs
     ) -> None:
         for routes in self._stack.gateway.discovery.services():
-            if routes.references(resource_id):
-                raise ProviderError(
-                    f"{resource_id} stays: the routes of {routes.service} mention it with "
-                    f"{routes.weights[resource_id]}%. It goes once the traffic has moved to "
-                    "another revision; mend what keeps the switch from moving it"
-                )
+            refuse_while_routed(resource_id, routes)
         # Added again, the revision has to pass its gate and a switch as a new one does.
         for switch in self._stack.switches.folders():
             switch.forget_served(resource_id)

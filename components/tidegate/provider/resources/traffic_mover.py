@@ -8,17 +8,19 @@ import psutil
 from tidegate.local.drift import damage
 from tidegate.local.stack import LocalStack
 from tidegate.local.supervision import SupervisionError
-from tidegate.local.switch_runs import SwitchPlan, SwitchRun, SwitchRunError
+from tidegate.local.switch_runs import SwitchRun, SwitchRunError
 from tidegate.provider.errors import CancelledOperation, ProviderError
 from tidegate.provider.handler import Operation
-from tidegate.provider.resources.traffic_inputs import TrafficSwitchInputs
-from tidegate.provider.resources.traffic_refusals import not_advanced, overridden
+from tidegate.provider.shared.switch_endings import report_ending, where_traffic_is
+from tidegate.provider.shared.traffic_inputs import TrafficSwitchInputs
+from tidegate.provider.shared.traffic_refusals import not_advanced, overridden
 from tidegate.spec.traffic import FULL_WEIGHT
 from tidegate.traffic.drain import drain
 from tidegate.traffic.plan import Stage, plan
 from tidegate.traffic.router import RouterError
 from tidegate.traffic.routes import ServiceRoutes
 from tidegate.traffic.switch_documents import Ending, SwitchOutcome
+from tidegate.traffic.switch_history import SwitchPlan
 
 HEALTHY_WITHIN_SECONDS = 15.0
 POLL_SECONDS = 0.2
@@ -76,14 +78,14 @@ class TrafficMover:
             outcome = await self._stack.switches.cancel(run, operation.status)
             operation.info(
                 f"the switch to {outcome.to_revision} was under way and is not declared any more: "
-                f"{_where(outcome)}"
+                f"{where_traffic_is(outcome)}"
             )
             return False
         operation.info(f"the switch to {inputs.revision} is under way; following it")
         outcome = await self._outcome(operation, run)
         if outcome.ending in {Ending.LEASE_LOST, Ending.CANCELLED}:
             return False
-        _report(operation, outcome)
+        report_ending(operation, outcome)
         return True
 
     # -- step by step -------------------------------------------------------------------------
@@ -111,7 +113,7 @@ class TrafficMover:
             retry_reason=inputs.retry,
         )
         run = await runs.submit(service, asked, _user())
-        _report(operation, await self._outcome(operation, run))
+        report_ending(operation, await self._outcome(operation, run))
 
     async def _outcome(self, operation: Operation, run: SwitchRun) -> SwitchOutcome:
         """Follow the run; a cancelled `up` turns the traffic back."""
@@ -120,7 +122,7 @@ class TrafficMover:
             return await runs.follow(run, operation.sleep, operation.status)
         except CancelledOperation:
             outcome = await runs.cancel(run, operation.status)
-            raise CancelledOperation(f"cancelled: {_where(outcome)}") from None
+            raise CancelledOperation(f"cancelled: {where_traffic_is(outcome)}") from None
 
     # -- at once ------------------------------------------------------------------------------
 
@@ -181,30 +183,6 @@ class TrafficMover:
                 )
             operation.status(f"waiting until {revision} is healthy at the gateway")
             await operation.sleep(POLL_SECONDS)
-
-
-def _report(operation: Operation, outcome: SwitchOutcome) -> None:
-    """Say that the traffic has moved. Raises ProviderError with the numbers when it has not."""
-    if outcome.ending is not Ending.ADVANCED:
-        raise ProviderError(not_advanced(outcome))
-    operation.info(outcome.reason)
-    drained = outcome.drained
-    if drained is not None and drained.open_requests:
-        left = ", ".join(f"{name} {n}" for name, n in drained.open_requests.items())
-        operation.warn(
-            f"{drained.revision} still had requests open after {drained.seconds:g} s: {left}"
-        )
-
-
-def _where(outcome: SwitchOutcome) -> str:
-    """Where the traffic is after a run."""
-    match outcome.ending:
-        case Ending.ADVANCED:
-            return f"{outcome.to_revision} has all of the traffic"
-        case Ending.SUPERSEDED:
-            return "the traffic is where somebody else has moved it"
-        case _:
-            return f"{outcome.from_revision} has all of the traffic again"
 
 
 def _retired(before: ServiceRoutes | None, target: ServiceRoutes) -> list[str]:

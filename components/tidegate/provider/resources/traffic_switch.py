@@ -2,7 +2,7 @@
 
 import asyncio
 
-from tidegate.local.drift import damage, differences
+from tidegate.local.drift import damage
 from tidegate.local.slots import SlotError
 from tidegate.local.stack import LocalStack
 from tidegate.local.supervision import SupervisionError
@@ -15,14 +15,15 @@ from tidegate.provider.handler import (
     Operation,
     ResourceHandler,
 )
-from tidegate.provider.resources.traffic_inputs import (
+from tidegate.provider.resources.traffic_mover import TrafficMover
+from tidegate.provider.shared.traffic_inputs import (
     IN_FORCE,
     TrafficSwitchInputs,
     TrafficSwitchOutputs,
 )
-from tidegate.provider.resources.traffic_mover import TrafficMover
-from tidegate.provider.resources.traffic_refusals import overridden
+from tidegate.provider.shared.traffic_refusals import overridden
 from tidegate.spec.errors import SpecError
+from tidegate.traffic.differences import differences
 from tidegate.traffic.plan import check_rate
 from tidegate.traffic.router import RouterError
 from tidegate.traffic.routes import ServiceRoutes

@@ -18,8 +18,9 @@ from tidegate.provider.handler import (
     ResourceHandler,
     ResourceModel,
 )
+from tidegate.provider.shared.release_files import declared_release
 from tidegate.spec.errors import SpecError
-from tidegate.spec.release import Release, load_release
+from tidegate.spec.release import Release
 
 
 class TritonServerInputs(ResourceModel):
@@ -101,16 +102,9 @@ class TritonServerHandler(ResourceHandler[TritonServerInputs, TritonServerOutput
 
 
 def _load(inputs: TritonServerInputs) -> Release:
-    release = load_release(Path(inputs.serving_root), inputs.service, inputs.release)
-    if release.digest != inputs.release_digest:
-        raise SpecError(
-            f"{inputs.service}@{inputs.release}",
-            release.digest,
-            "the manifest changed while it was being deployed; declared is "
-            f"{inputs.release_digest}",
-            "run `pulumi up` again",
-        )
-    return release
+    return declared_release(
+        Path(inputs.serving_root), inputs.service, inputs.release, inputs.release_digest
+    )
 
 
 def _outputs(record: SlotRecord) -> TritonServerOutputs:

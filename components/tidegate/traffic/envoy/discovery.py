@@ -153,6 +153,7 @@ def _routes(data: Mapping[str, Any]) -> ServiceRoutes:
             **data,
             "models": tuple(data["models"]),
             "finishing": tuple(data.get("finishing", ())),
+            "hostnames": tuple(data.get("hostnames", ())),
             "affinity": None if affinity is None else Affinity.model_validate(affinity),
         }
     )

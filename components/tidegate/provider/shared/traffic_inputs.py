@@ -16,6 +16,9 @@ class TrafficSwitchInputs(ResourceModel):
     standby: str | None = Field(
         default=None, description="Revision that stays referenced with weight 0."
     )
+    hostnames: list[str] = Field(
+        default_factory=list, description="Host names of the service; none on one machine."
+    )
     strategy: SwitchStrategy = Field(
         default=SwitchStrategy(), description="How traffic moves to a revision new to the users."
     )

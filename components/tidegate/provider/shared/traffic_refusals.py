@@ -29,7 +29,10 @@ def not_advanced(outcome: SwitchOutcome) -> str:
         lines.append(f"- still open there after {outcome.drained.seconds:g} s: {left}")
     if outcome.ending is Ending.SUPERSEDED:
         return "\n".join(lines)
-    lines.append(f"{outcome.from_revision} takes all traffic of {outcome.service} again.")
+    if outcome.from_revision == outcome.to_revision:
+        lines.append(f"The routes of {outcome.service} are what they were before.")
+    else:
+        lines.append(f"{outcome.from_revision} takes all traffic of {outcome.service} again.")
     if outcome.was_shown:
         lines.append(
             "This stands for this revision. Publish a better release, or, when the cause was not "

@@ -1,0 +1,125 @@
+"""Leases: whether a run is still wanted, and which gate has an accelerator pool to itself."""
+
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import UTC, datetime
+
+from tidegate.cluster.client import Cluster, Object
+from tidegate.cluster.errors import AlreadyExistsError, ConflictError, NotFoundError
+from tidegate.cluster.kinds import LEASE
+from tidegate.cluster.names import CANCEL_ANNOTATION, labels
+
+STALE_SECONDS = 30.0
+"""A holder that has not renewed its lease for so long is gone."""
+
+
+@dataclass(frozen=True)
+class LeaseState:
+    """A lease as it was read. Clocks differ, so `renewed` only tells whether it changed since."""
+
+    holder: str | None
+    renewed: str | None
+    is_cancelled: bool
+
+
+class Leases:
+    """Leases of one namespace."""
+
+    def __init__(self, cluster: Cluster) -> None:
+        self._cluster = cluster
+
+    async def renew(self, name: str, service: str, revision: str | None = None) -> None:
+        """Say that the run of that name is still wanted; makes its lease."""
+        renewed = {"spec": {"renewTime": _now()}}
+        try:
+            await self._cluster.patch(LEASE, name, renewed)
+        except NotFoundError:
+            meta = {"name": name, "labels": labels(service, revision)}
+            await self._cluster.ensure(LEASE, {"metadata": meta, **renewed})
+
+    async def ask_to_cancel(self, name: str) -> None:
+        """Have the run stop. Raises NotFoundError when it has no lease."""
+        annotations = {CANCEL_ANNOTATION: "true"}
+        await self._cluster.patch(LEASE, name, {"metadata": {"annotations": annotations}})
+
+    async def state(self, name: str) -> LeaseState | None:
+        """None when there is no such lease."""
+        found = await self._cluster.find(LEASE, name)
+        return _state(found) if found is not None else None
+
+    async def hold(self, name: str, holder: str) -> None:
+        """Become the holder of a run's lease, whoever was; the former one finds that it lost it."""
+        await self._cluster.patch(LEASE, name, {"spec": {"holderIdentity": holder}})
+
+    async def take(self, name: str, holder: str, stale: bool) -> bool:
+        """Become the holder if nobody is, or if whoever is has been found `stale`.
+
+        A holder renews by taking again. False when somebody else holds it or was quicker.
+        """
+        found = await self._cluster.find(LEASE, name)
+        spec = {"holderIdentity": holder, "renewTime": _now()}
+        try:
+            if found is None:
+                content = {"metadata": {"name": name, "labels": labels()}, "spec": spec}
+                await self._cluster.create(LEASE, content)
+                return True
+            if _state(found).holder not in {None, "", holder} and not stale:
+                return False
+            await self._cluster.replace(LEASE, {**found, "spec": {**found["spec"], **spec}})
+        except (AlreadyExistsError, ConflictError, NotFoundError):
+            return False
+        return True
+
+    async def give_back(self, name: str, holder: str) -> None:
+        """Let the next one have it; nothing happens when somebody else holds it."""
+        found = await self._cluster.find(LEASE, name)
+        if found is None or _state(found).holder != holder:
+            return
+        try:
+            spec = {**found["spec"], "holderIdentity": ""}
+            await self._cluster.replace(LEASE, {**found, "spec": spec})
+        except (ConflictError, NotFoundError):
+            return
+
+    async def delete(self, name: str) -> None:
+        await self._cluster.delete(LEASE, name)
+
+
+class LeaseAge:
+    """How long a lease has not been renewed, in seconds of this machine's clock.
+
+    Clocks differ, so a renewal is seen by its change. Time in which the API server could not be
+    asked does not count: whoever renews could not reach it either.
+    """
+
+    def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
+        self._clock = clock
+        self._asked = clock()
+        self._seen: str | None = None
+        self.seconds = 0.0
+
+    def observed(self, renewed: str | None) -> None:
+        """The lease was read."""
+        now = self._clock()
+        self.seconds = self.seconds + now - self._asked if renewed == self._seen else 0.0
+        self._seen, self._asked = renewed, now
+
+    def missed(self) -> None:
+        """The lease could not be read."""
+        self._asked = self._clock()
+
+
+def _state(lease: Object) -> LeaseState:
+    spec = lease.get("spec") or {}
+    annotations = lease["metadata"].get("annotations") or {}
+    return LeaseState(
+        holder=spec.get("holderIdentity") or None,
+        renewed=spec.get("renewTime"),
+        is_cancelled=annotations.get(CANCEL_ANNOTATION) == "true",
+    )
+
+
+def _now() -> str:
+    """As a Lease wants it: six digits of a second."""
+    return datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%S.%fZ")

@@ -1,0 +1,164 @@
+"""Slots of a cluster as resources."""
+
+from dataclasses import dataclass
+from typing import Any, Literal
+
+import pulumi
+
+from tidegate.cluster.names import GRPC_PORT, HTTP_PORT, METRICS_PORT, target
+from tidegate.kubernetes.network import Network
+from tidegate.kubernetes.objects import KubernetesObject, Manifest
+from tidegate.kubernetes.slot_objects import existing_service, slot_objects
+from tidegate.kubernetes.workload import DEPLOYMENT, LEADER_WORKER_SET, POD_TEMPLATES
+from tidegate.resources import SlotReadiness
+from tidegate.serving.platform import Slot
+from tidegate.spec.accelerator_pool import AcceleratorPool, check_fits, find_pool
+from tidegate.spec.errors import SpecError
+from tidegate.spec.revision import Revision
+from tidegate.spec.serving_on_kubernetes import (
+    ExistingServing,
+    KubernetesServing,
+    Replicas,
+    check_probe_budget,
+    check_replicas,
+)
+
+Workload = Literal["Deployment", "LeaderWorkerSet"]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Slots:
+    """Declares slots in one namespace. `depends_on` exists before the first of their objects."""
+
+    kubernetes_provider: pulumi.ProviderResource
+    tidegate_provider: pulumi.ProviderResource
+    network: Network
+    pools: tuple[AcceleratorPool, ...]
+    runner_image: str
+    priority_class: str
+    scheduling_seconds: float
+    depends_on: tuple[pulumi.Resource, ...]
+
+    def declare(self, revision: Revision, parent: pulumi.Resource, replicas: Replicas) -> Slot:
+        """Raises SpecError as `KubernetesPlatform.deploy` does."""
+        if revision.existing is not None:
+            return self._around(revision, revision.existing, parent, replicas)
+        if revision.kubernetes is None:
+            raise SpecError(
+                "kubernetes",
+                None,
+                f"nothing says how a cluster serves {revision.id}",
+                "kubernetes with pool, model and image",
+            )
+        return self._new(revision, revision.kubernetes, parent, replicas)
+
+    def _new(
+        self,
+        revision: Revision,
+        serving: KubernetesServing,
+        parent: pulumi.Resource,
+        replicas: Replicas,
+    ) -> Slot:
+        pool = find_pool(self.pools, serving.pool)
+        check_replicas(replicas)
+        check_fits(serving, pool, replicas.count)
+        check_probe_budget(serving, revision.probes.ready_timeout_seconds)
+        found = slot_objects(
+            revision,
+            serving,
+            pool,
+            replicas,
+            network=self.network,
+            runner_image=self.runner_image,
+            priority_class=self.priority_class,
+        )
+        before = [self._object(each, parent, self.depends_on) for each in found.before]
+        workload = self._object(found.workload, parent, (*self.depends_on, *before))
+        service = self._object(found.service, parent, self.depends_on)
+        budget = self._object(found.disruption_budget, parent, self.depends_on)
+        named: Workload = LEADER_WORKER_SET if serving.nodes > 1 else DEPLOYMENT
+        readiness = self._readiness(
+            revision, named, revision.id, replicas, parent, [workload, service]
+        )
+        return self._slot(revision, (*before, workload, service, budget, readiness))
+
+    def _around(
+        self,
+        revision: Revision,
+        existing: ExistingServing,
+        parent: pulumi.Resource,
+        replicas: Replicas,
+    ) -> Slot:
+        """A Service of ours is all that a Deployment of the user's gets."""
+        manifest = existing_service(revision, existing, self.network.namespace)
+        service = self._object(manifest, parent, self.depends_on)
+        readiness = self._readiness(
+            revision, DEPLOYMENT, existing.deployment, replicas, parent, [service]
+        )
+        return self._slot(revision, (service, readiness))
+
+    def _slot(self, revision: Revision, resources: tuple[pulumi.Resource, ...]) -> Slot:
+        http, grpc, metrics = (
+            pulumi.Output.from_input(target(revision.id, self.network.namespace, port))
+            for port in (HTTP_PORT, GRPC_PORT, METRICS_PORT)
+        )
+        return Slot(
+            revision=revision,
+            resources=resources,
+            http_target=http,
+            grpc_target=grpc,
+            metrics_target=metrics,
+        )
+
+    def _object(
+        self,
+        manifest: Manifest,
+        parent: pulumi.Resource,
+        depends_on: tuple[pulumi.Resource, ...],
+    ) -> KubernetesObject:
+        return KubernetesObject(
+            manifest["metadata"]["name"],
+            manifest,
+            pulumi.ResourceOptions(
+                parent=parent,
+                provider=self.kubernetes_provider,
+                depends_on=depends_on,
+                # A newer version of tidegate, or another pool's labels, start no other pods
+                # under a revision that has passed its gate: what differs is another revision.
+                ignore_changes=POD_TEMPLATES.get(manifest["kind"]),
+            ),
+        )
+
+    def _readiness(
+        self,
+        revision: Revision,
+        workload: Workload,
+        workload_name: str,
+        replicas: Replicas,
+        parent: pulumi.Resource,
+        depends_on: list[pulumi.Resource],
+    ) -> SlotReadiness:
+        return SlotReadiness(
+            revision.id,
+            service=revision.service,
+            revision=revision.id,
+            workload=workload,
+            workload_name=workload_name,
+            service_name=revision.id,
+            replicas=replicas.count,
+            timeout_seconds=revision.probes.ready_timeout_seconds + self.scheduling_seconds,
+            accelerator_pool=revision.accelerator_pool,
+            pools=[_summary(each) for each in self.pools],
+            opts=pulumi.ResourceOptions(
+                parent=parent, provider=self.tidegate_provider, depends_on=depends_on
+            ),
+        )
+
+
+def _summary(pool: AcceleratorPool) -> dict[str, Any]:
+    """What a message about pods that nowhere fit can say of a pool."""
+    return {
+        "name": pool.name,
+        "nodeLabels": dict(pool.node_labels),
+        "allocatable": {pool.gpu_resource: str(pool.gpus_per_node)},
+    }

@@ -1,0 +1,24 @@
+"""The cluster that the provider is configured for."""
+
+from tidegate.cluster.client import Cluster, connect
+from tidegate.provider.configuration import KubernetesConfiguration
+from tidegate.traffic.gateway_api.recorded import RecordedRoutes
+
+
+class ClusterAccess:
+    """Connects when it is first asked: a provider must describe itself without any cluster."""
+
+    def __init__(self, configuration: KubernetesConfiguration) -> None:
+        self.configuration = configuration
+        self._cluster: Cluster | None = None
+
+    def cluster(self) -> Cluster:
+        """Raises SpecError when the kubeconfig names none."""
+        if self._cluster is None:
+            settings = self.configuration
+            self._cluster = connect(settings.kubeconfig, settings.context, settings.namespace)
+        return self._cluster
+
+    def routes(self) -> RecordedRoutes:
+        """Raises SpecError as `cluster` does."""
+        return RecordedRoutes(self.cluster(), self.configuration.gateway)

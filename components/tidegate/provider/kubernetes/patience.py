@@ -1,0 +1,48 @@
+"""An API server that is silent for a moment: it is being restarted, or the network is."""
+
+import time
+from collections.abc import Awaitable, Callable
+from dataclasses import replace
+from typing import TypeVar
+
+from tidegate.cluster.errors import UnreachableError
+from tidegate.provider.handler import Operation
+
+SILENCE_SECONDS = 60.0
+"""So long work that is under way waits for the API server; a restart takes a few seconds."""
+RETRY_SECONDS = 1.0
+
+T = TypeVar("T")
+
+
+def saying_once(operation: Operation) -> Operation:
+    """The operation, whose status is shown only when it is another: loops repeat it."""
+    shown = [""]
+
+    def status(message: str) -> None:
+        if message != shown[0]:
+            shown[0] = message
+            operation.status(message)
+
+    return replace(operation, status=status)
+
+
+async def patiently(
+    operation: Operation,
+    work: Callable[[], Awaitable[T]],
+    seconds: float = SILENCE_SECONDS,
+    clock: Callable[[], float] = time.monotonic,
+) -> T:
+    """What `work`, which may be repeated, returns once the API server answers.
+
+    Raises UnreachableError after that much silence, and whatever `operation.sleep` raises.
+    """
+    deadline = clock() + seconds
+    while True:
+        try:
+            return await work()
+        except UnreachableError as error:
+            if clock() >= deadline:
+                raise
+            operation.status(f"waiting for the API server: {error}")
+        await operation.sleep(RETRY_SECONDS)

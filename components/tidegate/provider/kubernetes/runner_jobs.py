@@ -1,0 +1,136 @@
+"""Jobs that carry out gates, switches and drains, as objects of the API."""
+
+from dataclasses import dataclass
+from typing import Literal
+
+from tidegate.cluster import names
+from tidegate.cluster.client import Object
+from tidegate.gate.evidence_store import bucket_scheme
+from tidegate.gate.profile import Profile
+from tidegate.gate.rates import REQUESTS_PER_SECOND_AND_WORKER
+from tidegate.kubernetes.security import container_security_context, pod_security_context
+from tidegate.provider.configuration import KubernetesConfiguration
+
+KEPT_SECONDS = 3600
+"""How long a Job that has ended stays to be looked at; its result is kept elsewhere."""
+GRACE_SECONDS = 30
+SWITCH_TRIES = 6
+"""Pods of a switch that may be lost to evictions and nodes before its Job gives up."""
+LOST_NODE_SECONDS = 10
+"""So long a pod stays on a node that does not answer before it counts as lost."""
+LARGEST_GATE_WORKERS = 16
+EVIDENCE_CLAIM = "tidegate-evidence"
+"""PersistentVolumeClaim that is mounted when the evidence is kept in a folder."""
+ACCELERATOR_POOL_VARIABLE = "TIDEGATE_ACCELERATOR_POOL"
+
+
+@dataclass(frozen=True)
+class RunnerJob:
+    """`run` is the ConfigMap that the Job carries out."""
+
+    name: str
+    run: str
+    kind: Literal["gate", "switch", "drain"]
+    service: str
+    revision: str | None
+    cpus: int = 1
+    memory: str = "1Gi"
+    accelerator_pool: str | None = None
+
+
+def gate_workers(profile: Profile) -> int:
+    """Processes that send the load."""
+    wanted = round(profile.rate_per_second / REQUESTS_PER_SECOND_AND_WORKER)
+    return max(1, min(LARGEST_GATE_WORKERS, wanted))
+
+
+def job_object(job: RunnerJob, settings: KubernetesConfiguration) -> Object:
+    """The Job as it is created. A gate is never repeated by itself: it would be a second test."""
+    labels = names.labels(job.service, job.revision, job=job.kind)
+    # A run's name may be longer than a label's value.
+    about = {names.RUN_ANNOTATION: job.run}
+    return {
+        "metadata": {"name": job.name, "labels": labels, "annotations": about},
+        "spec": {
+            "backoffLimit": 0 if job.kind == "gate" else SWITCH_TRIES,
+            "ttlSecondsAfterFinished": KEPT_SECONDS,
+            "template": {
+                "metadata": {"labels": labels, "annotations": about | _NOT_TO_BE_MOVED},
+                "spec": _pod(job, settings),
+            },
+        },
+    }
+
+
+_NOT_TO_BE_MOVED = {
+    "cluster-autoscaler.kubernetes.io/safe-to-evict": "false",
+    "karpenter.sh/do-not-disrupt": "true",
+}
+"""Autoscalers leave the node alone meanwhile; a gate would have to begin again."""
+
+
+def _pod(job: RunnerJob, settings: KubernetesConfiguration) -> Object:
+    work = {"name": "work", "mountPath": names.WORK_FOLDER}
+    temporary = {"name": "tmp", "mountPath": "/tmp"}  # noqa: S108 - an emptyDir of its own
+    volumes: list[Object] = [{"name": "work", "emptyDir": {}}, {"name": "tmp", "emptyDir": {}}]
+    mounts = [work, temporary]
+    if _is_on_a_volume(settings.evidence) and job.kind == "gate":
+        claim = {"persistentVolumeClaim": {"claimName": EVIDENCE_CLAIM}}
+        volumes.append({"name": "evidence", **claim})
+        mounts.append({"name": "evidence", "mountPath": settings.evidence})
+    resources = {"cpu": str(job.cpus), "memory": job.memory}
+    return {
+        "serviceAccountName": names.RUNNER,
+        "restartPolicy": "Never",
+        "terminationGracePeriodSeconds": GRACE_SECONDS,
+        "tolerations": [_until_lost("not-ready"), _until_lost("unreachable")],
+        "securityContext": pod_security_context(),
+        "volumes": volumes,
+        "containers": [
+            {
+                "name": "runner",
+                "image": settings.runner_image,
+                "command": ["python", "-m", _module(job)],
+                "env": _environment(job),
+                # Keys of an evidence bucket, where the account has no cloud identity.
+                "envFrom": [{"secretRef": {"name": names.RUNNER, "optional": True}}],
+                # Requests equal limits: a generator that is throttled measures itself.
+                "resources": {"requests": resources, "limits": resources},
+                "securityContext": container_security_context(),
+                "terminationMessagePath": f"{names.WORK_FOLDER}/{names.TERMINATION_MESSAGE}",
+                "volumeMounts": mounts,
+            }
+        ],
+    }
+
+
+def _until_lost(condition: str) -> Object:
+    return {
+        "key": f"node.kubernetes.io/{condition}",
+        "operator": "Exists",
+        "effect": "NoExecute",
+        "tolerationSeconds": LOST_NODE_SECONDS,
+    }
+
+
+def _module(job: RunnerJob) -> str:
+    return "tidegate.runner.gate_job" if job.kind == "gate" else "tidegate.runner.switch_job"
+
+
+def _environment(job: RunnerJob) -> list[Object]:
+    namespace = {"fieldRef": {"fieldPath": "metadata.namespace"}}
+    fixed = {
+        names.RUN_VARIABLE: job.run,
+        names.JOB_VARIABLE: job.name,
+        "HOME": "/tmp",  # noqa: S108 - libraries keep caches there
+        **({ACCELERATOR_POOL_VARIABLE: job.accelerator_pool} if job.accelerator_pool else {}),
+    }
+    return [
+        {"name": names.NAMESPACE_VARIABLE, "valueFrom": namespace},
+        *({"name": name, "value": value} for name, value in fixed.items()),
+    ]
+
+
+def _is_on_a_volume(evidence: str) -> bool:
+    """A folder inside the Job's own work folder goes with its pod, which trials may want."""
+    return bucket_scheme(evidence) is None and not evidence.startswith(f"{names.WORK_FOLDER}/")

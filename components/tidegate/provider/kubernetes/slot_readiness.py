@@ -1,0 +1,175 @@
+"""`SlotReadiness`: exists once the pods of a slot are ready."""
+
+import time
+from typing import Literal
+
+from pydantic import Field
+
+from tidegate.cluster.errors import ClusterError
+from tidegate.provider.errors import ProviderError
+from tidegate.provider.handler import (
+    Created,
+    Diff,
+    Operation,
+    Outputs,
+    ResourceHandler,
+    ResourceModel,
+)
+from tidegate.provider.kubernetes.access import ClusterAccess
+from tidegate.provider.kubernetes.diagnosis.pools import DeclaredPool, Pools
+from tidegate.provider.kubernetes.diagnosis.slots import (
+    SlotObserved,
+    SlotWanted,
+    is_slot_ready,
+    slot_trouble,
+)
+from tidegate.provider.kubernetes.diagnosis.trouble import Trouble
+from tidegate.provider.kubernetes.patience import patiently, saying_once
+from tidegate.provider.kubernetes.slot_observer import group_size, last_log_lines, observe_slot
+
+POLL_SECONDS = 1.0
+WAITED_FOR = frozenset({"workload", "workloadName", "serviceName", "replicas"})
+"""Inputs that say what is waited for; the others say how, which matters only while it lasts."""
+LASTING_SECONDS = 20.0
+"""So long a trouble that time alone does not mend may last: caches and retries settle in it."""
+
+
+class SlotReadinessInputs(ResourceModel):
+    service: str
+    revision: str = Field(description="Revision whose slot must be ready; also the resource's id.")
+    workload: Literal["Deployment", "LeaderWorkerSet"]
+    workload_name: str
+    service_name: str = Field(description="Service of Kubernetes in front of the pods.")
+    replicas: int = Field(ge=0, description="Replicas that must be ready; 0 for a cold standby.")
+    timeout_seconds: float = Field(gt=0)
+    accelerator_pool: str | None = Field(default=None, description="Pool that the pods ask for.")
+    pools: list[DeclaredPool] = Field(
+        default_factory=list, description="Declared pools, to say which one could fit."
+    )
+
+
+class SlotReadinessOutputs(Outputs):
+    condition: str = Field(description='Such as "2 of 2 pods ready" when it was last waited for.')
+
+
+class SlotReadinessHandler(ResourceHandler[SlotReadinessInputs, SlotReadinessOutputs]):
+    type_name = "SlotReadiness"
+    description = "Waits until the pods of a slot are ready, or says what keeps them from it."
+    inputs_model = SlotReadinessInputs
+    outputs_model = SlotReadinessOutputs
+
+    def __init__(self, access: ClusterAccess) -> None:
+        self._access = access
+
+    async def diff(
+        self,
+        resource_id: str,
+        outputs: SlotReadinessOutputs,
+        old: SlotReadinessInputs | None,
+        new: SlotReadinessInputs,
+    ) -> Diff:
+        """A slot never changes in place, its replicas aside.
+
+        One that is not ready any more is told and no difference: its cluster mends it, and a
+        standby must not hold up an update.
+        """
+        if new.revision != resource_id:
+            return Diff(replace=("revision",))
+        inputs = await super().diff(resource_id, outputs, old, new)
+        changed = tuple(each for each in inputs.changed if each in WAITED_FOR)
+        if changed:
+            return Diff(changed=changed)
+        try:
+            observed, wanted = await self._observe(new)
+        except ClusterError as error:
+            raise ProviderError(str(error)) from error
+        if is_slot_ready(observed, wanted):
+            return Diff()
+        trouble = slot_trouble(observed, wanted)
+        why = f": {trouble.sentence}" if trouble is not None else ""
+        return Diff(notes=(f"{new.revision} has {_condition(observed, wanted)}{why}",))
+
+    async def create(
+        self, operation: Operation, inputs: SlotReadinessInputs
+    ) -> Created[SlotReadinessOutputs]:
+        try:
+            condition = await self._wait(operation, inputs)
+        except ClusterError as error:
+            raise ProviderError(f"{inputs.revision} is not ready: {error}") from error
+        return Created(inputs.revision, SlotReadinessOutputs(condition=condition))
+
+    async def read(
+        self, resource_id: str, inputs: SlotReadinessInputs | None
+    ) -> SlotReadinessOutputs | None:
+        if inputs is None:
+            return None
+        try:
+            observed, wanted = await self._observe(inputs)
+        except ClusterError as error:
+            raise ProviderError(str(error)) from error
+        if observed.workload is None:
+            return None
+        return SlotReadinessOutputs(condition=_condition(observed, wanted))
+
+    async def delete(
+        self, operation: Operation, resource_id: str, outputs: SlotReadinessOutputs
+    ) -> None:
+        """Nothing: what it waited for belongs to others."""
+
+    async def _wait(self, operation: Operation, inputs: SlotReadinessInputs) -> str:
+        operation = saying_once(operation)
+        began, lasting_since = time.monotonic(), None
+        while True:
+            observed, wanted = await patiently(operation, lambda: self._observe(inputs))
+            condition = _condition(observed, wanted)
+            if is_slot_ready(observed, wanted):
+                return condition
+            trouble = slot_trouble(observed, wanted)
+            now = time.monotonic()
+            lasting = trouble is not None and trouble.is_lasting
+            lasting_since = (lasting_since or now) if lasting else None
+            operation.status(f"{condition}: {trouble.sentence}" if trouble else condition)
+            given_up = lasting_since is not None and now - lasting_since >= LASTING_SECONDS
+            if given_up or now - began >= inputs.timeout_seconds:
+                waited = "" if given_up else f" within {inputs.timeout_seconds:g} s"
+                raise ProviderError(
+                    f"{inputs.revision} is not ready{waited} ({condition}). "
+                    + await self._explain(trouble)
+                )
+            await operation.sleep(POLL_SECONDS)
+
+    async def _observe(self, inputs: SlotReadinessInputs) -> tuple[SlotObserved, SlotWanted]:
+        observed = await observe_slot(
+            self._access.cluster(), inputs.workload, inputs.workload_name, inputs.service_name
+        )
+        wanted = SlotWanted(
+            workload_kind=inputs.workload,
+            workload_name=inputs.workload_name,
+            service_name=inputs.service_name,
+            pods=inputs.replicas * group_size(inputs.workload, observed.workload),
+            pools=Pools(inputs.accelerator_pool, inputs.pools),
+        )
+        return observed, wanted
+
+    async def _explain(self, trouble: Trouble | None) -> str:
+        """The trouble in a sentence, and the last lines of the log that tells more."""
+        if trouble is None:
+            return (
+                "Nothing is known to be wrong: the pods are still starting. Raise the probes' "
+                "budget if the model takes longer to load"
+            )
+        if trouble.logs is None:
+            return trouble.sentence
+        try:
+            lines = await last_log_lines(self._access.cluster(), trouble.logs)
+        except ClusterError as error:
+            return f"{trouble.sentence}. {error}"
+        if not lines:
+            return f"{trouble.sentence}. Its log is empty"
+        return f"{trouble.sentence}. Its log ends with:\n" + "\n".join(
+            f"  {each}" for each in lines
+        )
+
+
+def _condition(observed: SlotObserved, wanted: SlotWanted) -> str:
+    return f"{observed.ready_pods} of {wanted.pods} pods ready"

@@ -1,0 +1,138 @@
+"""Switches of a cluster: each runs as a Job that outlives `pulumi up`."""
+
+import time
+
+from tidegate.cluster import names
+from tidegate.cluster.client import Cluster
+from tidegate.cluster.kinds import JOB
+from tidegate.cluster.leases import Leases
+from tidegate.cluster.switch_records import SwitchRecords, SwitchRun
+from tidegate.provider.configuration import KubernetesConfiguration
+from tidegate.provider.handler import Operation
+from tidegate.provider.kubernetes.patience import patiently, saying_once
+from tidegate.provider.kubernetes.runner_jobs import RunnerJob, job_object
+from tidegate.provider.kubernetes.runner_state import (
+    RunnerState,
+    look,
+    why_it_does_not_begin,
+    why_it_ended,
+)
+from tidegate.traffic.switch_documents import SwitchOutcome
+from tidegate.traffic.switch_history import SwitchPlan
+
+POLL_SECONDS = 0.5
+BEGIN_SECONDS = 300.0
+"""So long a Job may take to get a node, and its image."""
+STARTS = 3
+"""So often a Job that has gone is made again in one `pulumi up`."""
+CANCEL_SECONDS = 90.0
+"""Beside the drain: a pod may have to start first, and the router may be silent for 30 s."""
+
+
+class SwitchRunError(Exception):
+    """The conductor ended without an outcome; the message says why."""
+
+
+class SwitchRuns:
+    """The switches of one namespace. Every method may raise ClusterError."""
+
+    def __init__(self, cluster: Cluster, settings: KubernetesConfiguration) -> None:
+        self._cluster = cluster
+        self._settings = settings
+        self._leases = Leases(cluster)
+        self.records = SwitchRecords(cluster)
+
+    async def submit(self, service: str, plan: SwitchPlan, user: str) -> SwitchRun:
+        """Start a new run in a Job of its own."""
+        run = await self.records.submit(service, plan, self._settings.gateway, user)
+        await self._make_job(run)
+        return run
+
+    async def follow(self, operation: Operation, run: SwitchRun) -> SwitchOutcome:
+        """Renew the lease and pass on progress until the outcome.
+
+        A Job that has gone is made again. Raises SwitchRunError when none stays, and whatever
+        `operation.sleep` raises.
+        """
+        return await self._wait(operation, run, renew=True)
+
+    async def cancel(self, operation: Operation, run: SwitchRun) -> SwitchOutcome:
+        """Have the conductor turn back, and wait until it has. Raises SwitchRunError."""
+        await self._leases.renew(run.name, run.request.service)
+        await self._leases.ask_to_cancel(run.name)
+        unhurried = Operation(operation.status, operation.info, operation.warn)
+        return await self._wait(
+            unhurried, run, renew=False, seconds=CANCEL_SECONDS + run.request.drain_seconds
+        )
+
+    async def remove(self, operation: Operation, service: str) -> None:
+        """Forget the service's runs and who served."""
+        run = await self.records.unfinished(service)
+        if run is not None:
+            await self.cancel(operation, run)
+        await self.records.remove(service)
+
+    async def _wait(
+        self,
+        operation: Operation,
+        run: SwitchRun,
+        *,
+        renew: bool,
+        seconds: float | None = None,
+    ) -> SwitchOutcome:
+        operation = saying_once(operation)
+        began, starts, not_begun_since = time.monotonic(), 0, time.monotonic()
+        while True:
+            current, state = await patiently(operation, lambda: self._look(run, renew))
+            if current.outcome is not None:
+                return current.outcome
+            now = time.monotonic()
+            if state.has_ended:
+                if starts == STARTS:
+                    raise SwitchRunError(
+                        f"the conductor did not stay up: {why_it_ended(state, _job_name(current))}"
+                    )
+                starts, not_begun_since = starts + 1, now
+                operation.status(f"starting the conductor again: {why_it_ended(state, run.name)}")
+                await self._make_job(await self.records.note_restart(current))
+            elif state.has_begun:
+                not_begun_since = now
+                if current.progress is not None:
+                    operation.status(current.progress.message)
+            else:
+                why = await why_it_does_not_begin(self._cluster, state)
+                message = f"the conductor waits: {why or 'its pod is being started'}"
+                operation.status(message)
+                if now - not_begun_since > BEGIN_SECONDS:
+                    raise SwitchRunError(f"it did not begin in {BEGIN_SECONDS:g} s; {message}")
+            if seconds is not None and now - began > seconds:
+                raise SwitchRunError(f"the conductor did not turn back within {seconds:g} s")
+            await operation.sleep(POLL_SECONDS)
+
+    async def _look(self, run: SwitchRun, renew: bool) -> tuple[SwitchRun, RunnerState]:
+        if renew:
+            await self._leases.renew(run.name, run.request.service)
+        current = await self._current(run)
+        state = await look(self._cluster, _job_name(current))
+        # The outcome may have been written between the two, and the Job have ended with it.
+        return (await self._current(run) if state.has_ended else current), state
+
+    async def _current(self, run: SwitchRun) -> SwitchRun:
+        found = await self.records.run(run.name)
+        if found is None:
+            raise SwitchRunError(f"ConfigMap {run.name}, the record of the run, was deleted")
+        return found
+
+    async def _make_job(self, run: SwitchRun) -> None:
+        job = RunnerJob(
+            name=_job_name(run),
+            run=run.name,
+            kind="switch",
+            service=run.request.service,
+            revision=None,
+        )
+        await self._cluster.ensure(JOB, job_object(job, self._settings))
+
+
+def _job_name(run: SwitchRun) -> str:
+    return names.switch_job(run.request.service, run.number, run.restarts)

@@ -1,0 +1,163 @@
+"""`TrafficSwitch` of a cluster: decides which revision of a service takes the traffic."""
+
+from tidegate.cluster.errors import ClusterError
+from tidegate.cluster.switch_records import SwitchRecords
+from tidegate.provider.errors import ProviderError
+from tidegate.provider.handler import CheckFailure, Created, Diff, Operation, ResourceHandler
+from tidegate.provider.kubernetes.access import ClusterAccess
+from tidegate.provider.kubernetes.strays import remove_strays
+from tidegate.provider.kubernetes.switch_runs import SwitchRunError, SwitchRuns
+from tidegate.provider.kubernetes.traffic_mover import TrafficMover
+from tidegate.provider.shared.traffic_inputs import (
+    IN_FORCE,
+    TrafficSwitchInputs,
+    TrafficSwitchOutputs,
+)
+from tidegate.provider.shared.traffic_refusals import overridden
+from tidegate.traffic.differences import differences
+from tidegate.traffic.gateway_api.recorded import Recorded
+
+
+class TrafficSwitchHandler(ResourceHandler[TrafficSwitchInputs, TrafficSwitchOutputs]):
+    type_name = "TrafficSwitch"
+    description = (
+        "Owns the routes of one service. Moves its traffic at once, or step by step while it "
+        "watches what users meet."
+    )
+    inputs_model = TrafficSwitchInputs
+    outputs_model = TrafficSwitchOutputs
+
+    def __init__(self, access: ClusterAccess) -> None:
+        self._access = access
+
+    async def check(self, inputs: TrafficSwitchInputs) -> list[CheckFailure]:
+        try:
+            override = await self._records().override(inputs.service)
+        except ClusterError as error:
+            raise ProviderError(str(error)) from error
+        if override is not None and override.revision != inputs.revision:
+            stack_file = self._access.configuration.stack_file
+            return [CheckFailure("revision", overridden(override, inputs.revision, stack_file))]
+        return []
+
+    async def diff(
+        self,
+        resource_id: str,
+        outputs: TrafficSwitchOutputs,
+        old: TrafficSwitchInputs | None,
+        new: TrafficSwitchInputs,
+    ) -> Diff:
+        """Compare with the live routes: after a killed `up`, old inputs say nothing."""
+        if new.service != resource_id:
+            return Diff(replace=("service",))
+        try:
+            recorded = await self._access.routes().of(new.service)
+            run = await self._records().unfinished(new.service)
+            override = await self._records().override(new.service)
+        except ClusterError as error:
+            raise ProviderError(str(error)) from error
+        # A reason to try again is only read when a switch was turned back.
+        changed = set((await super().diff(resource_id, outputs, old, new)).changed) - {"retry"}
+        notes: list[str] = []
+        if recorded is None or recorded.problems or recorded.routes != new.routes():
+            changed.add("liveRevision")
+            if old is None or old.routes() == new.routes():
+                notes = _drift(recorded, new, changed)
+        if run is not None:
+            changed.add("liveRevision")
+            where = f": {run.progress.message}" if run.progress is not None else ""
+            notes = [f"a switch to {run.request.to_revision} is under way{where}"]
+        if outputs.live_revision != new.revision or override is not None:
+            changed.add("revision")
+        return Diff(changed=tuple(sorted(changed)), notes=tuple(notes))
+
+    async def create(
+        self, operation: Operation, inputs: TrafficSwitchInputs
+    ) -> Created[TrafficSwitchOutputs]:
+        before = await self._live(inputs.service)
+        await TrafficMover(self._access).bring(operation, inputs)
+        if before is not None:
+            await self._remove_strays(operation, inputs)
+        return Created(inputs.service, _reached(inputs))
+
+    async def update(
+        self,
+        operation: Operation,
+        resource_id: str,
+        outputs: TrafficSwitchOutputs,
+        old: TrafficSwitchInputs | None,
+        new: TrafficSwitchInputs,
+    ) -> TrafficSwitchOutputs:
+        before = await self._live(new.service)
+        await TrafficMover(self._access).bring(operation, new)
+        if before != outputs.live_revision:
+            # The routes were not where the engine had left them: an `up` was interrupted, and
+            # what it had created may be known to nobody.
+            await self._remove_strays(operation, new)
+        return _reached(new)
+
+    async def read(
+        self, resource_id: str, inputs: TrafficSwitchInputs | None
+    ) -> TrafficSwitchOutputs | None:
+        try:
+            recorded = await self._access.routes().of(resource_id)
+        except ClusterError as error:
+            raise ProviderError(str(error)) from error
+        if recorded is None or recorded.routes.live_revision is None:
+            return None
+        condition = "; ".join(recorded.problems)
+        live = recorded.routes.live_revision
+        return TrafficSwitchOutputs(
+            live_revision=f"unknown: {condition}" if condition else live,
+            weights=dict(recorded.routes.weights),
+            condition=condition or IN_FORCE,
+        )
+
+    async def delete(
+        self, operation: Operation, resource_id: str, outputs: TrafficSwitchOutputs
+    ) -> None:
+        try:
+            runs = SwitchRuns(self._access.cluster(), self._access.configuration)
+            await runs.remove(operation, resource_id)
+            await self._access.routes().withdraw(resource_id)
+        except (ClusterError, SwitchRunError) as error:
+            raise ProviderError(str(error)) from error
+
+    # -- parts --------------------------------------------------------------------------------
+
+    def _records(self) -> SwitchRecords:
+        return SwitchRecords(self._access.cluster())
+
+    async def _live(self, service: str) -> str | None:
+        try:
+            recorded = await self._access.routes().of(service)
+        except ClusterError as error:
+            raise ProviderError(str(error)) from error
+        return recorded.routes.live_revision if recorded is not None else None
+
+    async def _remove_strays(self, operation: Operation, inputs: TrafficSwitchInputs) -> None:
+        declared = {inputs.revision} | ({inputs.standby} if inputs.standby is not None else set())
+        try:
+            for revision in await remove_strays(self._access, inputs.service, declared):
+                operation.info(f"removed {revision}: no stack declares it, no route mentions it")
+        except ClusterError as error:
+            raise ProviderError(str(error)) from error
+
+
+def _drift(
+    recorded: Recorded | None, declared: TrafficSwitchInputs, changed: set[str]
+) -> list[str]:
+    """What differs although nobody declared it; adds the outputs that show it to `changed`."""
+    if recorded is None:
+        return differences(None, declared.routes())
+    if recorded.problems:
+        changed.add("condition")
+    if recorded.routes.weights != declared.routes().weights:
+        changed.add("weights")
+    return [*recorded.problems, *differences(recorded.routes, declared.routes())]
+
+
+def _reached(inputs: TrafficSwitchInputs) -> TrafficSwitchOutputs:
+    return TrafficSwitchOutputs(
+        live_revision=inputs.revision, weights=dict(inputs.routes().weights)
+    )

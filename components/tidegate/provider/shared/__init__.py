@@ -1,0 +1,1 @@
+"""What both platforms share: shapes of resources, and what refusals say."""

@@ -1,0 +1,1 @@
+"""What the Jobs of gates and switches run inside a cluster."""

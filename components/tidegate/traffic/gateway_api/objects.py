@@ -1,0 +1,151 @@
+"""The Kubernetes objects of a service's routes, as plain data, and back."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from tidegate.cluster.client import Object
+from tidegate.cluster.kinds import (
+    BACKEND_TRAFFIC_POLICY,
+    GRPC_ROUTE,
+    HTTP_ROUTE,
+    HTTP_ROUTE_FILTER,
+    Kind,
+)
+from tidegate.cluster.names import ROUTES_ANNOTATION, labels
+from tidegate.spec.errors import SpecError
+from tidegate.spec.kubernetes_gateway import GatewayReference
+from tidegate.traffic.gateway_api.desired import DesiredRoutes
+from tidegate.traffic.gateway_api.rules import Rule, grpc_rules, http_rules, users_rules
+
+MOST_RULES = 16
+MOST_MATCHES_OF_A_RULE = 64
+MOST_MATCHES = 128
+LONGEST_PATH = 1024
+"""Limits of HTTPRoute and GRPCRoute."""
+RETRY_ON = ["connect-failure", "refused-stream", "reset-before-request"]
+"""Only what never reached a server: repeating anything else could infer twice."""
+KINDS = (HTTP_ROUTE, GRPC_ROUTE)
+OWNED = (*KINDS, BACKEND_TRAFFIC_POLICY, HTTP_ROUTE_FILTER)
+"""Every kind of object that a service's routes consist of; all have the service's name."""
+
+
+def render(desired: DesiredRoutes, gateway: GatewayReference) -> dict[Kind, Object]:
+    """In the order in which they are written. Raises SpecError for more than a route can hold."""
+    http, grpc = http_rules(desired), grpc_rules(desired)
+    check_size(desired, http)
+    check_size(desired, grpc)
+    return {
+        HTTP_ROUTE_FILTER: _no_such_revision(desired),
+        HTTP_ROUTE: _route(desired, gateway, gateway.http_section, http),
+        GRPC_ROUTE: _route(desired, gateway, gateway.grpc_section, grpc),
+        BACKEND_TRAFFIC_POLICY: _policy(desired, http, grpc),
+    }
+
+
+def written(route: Object) -> DesiredRoutes | None:
+    """What an HTTPRoute or GRPCRoute was made from; None when tidegate did not make it."""
+    annotation = (route["metadata"].get("annotations") or {}).get(ROUTES_ANNOTATION)
+    if annotation is None:
+        return None
+    try:
+        return DesiredRoutes.parse(annotation)
+    except ValueError:
+        return None
+
+
+def is_as_rendered(found: Any, rendered: Any) -> bool:
+    """Whether an object says what was rendered; the API server may have added defaults."""
+    if isinstance(rendered, Mapping):
+        return isinstance(found, Mapping) and all(
+            key in found and is_as_rendered(found[key], value) for key, value in rendered.items()
+        )
+    if isinstance(rendered, list):
+        return (
+            isinstance(found, list)
+            and len(found) == len(rendered)
+            and all(map(is_as_rendered, found, rendered))
+        )
+    return bool(found == rendered)
+
+
+def check_size(desired: DesiredRoutes, rules: list[Rule]) -> None:
+    """Raise SpecError when the Gateway API does not admit so many rules, matches or models."""
+    matches = [match for rule in rules for match in rule["matches"]]
+    longest = max(len(match.get("path", {}).get("value", "")) for match in matches)
+    if longest > LONGEST_PATH:
+        raise SpecError(
+            f"{desired.routes.service}.models",
+            len(desired.routes.models),
+            f"the path of all their names has {longest} characters, and a route holds "
+            f"{LONGEST_PATH}",
+            "several services with fewer models each",
+        )
+    largest = max(len(rule["matches"]) for rule in rules)
+    if (
+        len(rules) <= MOST_RULES
+        and largest <= MOST_MATCHES_OF_A_RULE
+        and (len(matches) <= MOST_MATCHES)
+    ):
+        return
+    raise SpecError(
+        f"{desired.routes.service}.standby",
+        sorted(desired.pinned),
+        f"routes to so many revisions have {len(rules)} rules with {len(matches)} matches, and a "
+        f"route holds {MOST_RULES} rules with {MOST_MATCHES} matches",
+        "fewer revisions at a time: remove one that is not needed any more, or the affinity",
+    )
+
+
+def _route(
+    desired: DesiredRoutes, gateway: GatewayReference, section: str | None, rules: list[Rule]
+) -> Object:
+    parent = {
+        "group": "gateway.networking.k8s.io",
+        "kind": "Gateway",
+        "namespace": gateway.namespace,
+        "name": gateway.name,
+    }
+    if section is not None:
+        parent["sectionName"] = section
+    spec: dict[str, Any] = {"parentRefs": [parent], "rules": rules}
+    if desired.routes.hostnames:
+        spec["hostnames"] = list(desired.routes.hostnames)
+    return {"metadata": _metadata(desired, {ROUTES_ANNOTATION: desired.annotation}), "spec": spec}
+
+
+def _policy(desired: DesiredRoutes, http: list[Rule], grpc: list[Rule]) -> Object:
+    """Retries for users' requests. Anything about clusters would keep rules from sharing them."""
+    targets = [
+        {
+            "group": "gateway.networking.k8s.io",
+            "kind": kind.name,
+            "name": desired.routes.service,
+            "sectionName": name,
+        }
+        for kind, rules in zip(KINDS, (http, grpc), strict=True)
+        for name in users_rules(rules)
+    ]
+    retry = {
+        "numRetries": desired.routes.retries,
+        "retryOn": {"triggers": RETRY_ON},
+        "perRetry": {"backOff": {"baseInterval": "25ms", "maxInterval": "250ms"}},
+    }
+    spec = {"targetRefs": targets, "mergeType": "StrategicMerge", "retry": retry}
+    return {"metadata": _metadata(desired, {}), "spec": spec}
+
+
+def _no_such_revision(desired: DesiredRoutes) -> Object:
+    service = desired.routes.service
+    said = f'{{"error": "no route of {service} leads to the revision that the request names"}}'
+    answer = {
+        "statusCode": 404,
+        "contentType": "application/json",
+        "body": {"type": "Inline", "inline": said},
+    }
+    return {"metadata": _metadata(desired, {}), "spec": {"directResponse": answer}}
+
+
+def _metadata(desired: DesiredRoutes, annotations: dict[str, str]) -> dict[str, Any]:
+    service = desired.routes.service
+    found: dict[str, Any] = {"name": service, "labels": labels(service)}
+    return {**found, "annotations": annotations} if annotations else found

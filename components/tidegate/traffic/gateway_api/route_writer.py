@@ -1,0 +1,175 @@
+"""Writes a service's objects, and waits until they are in force on every Envoy."""
+
+import asyncio
+import time
+from collections.abc import Awaitable, Callable, Sequence
+
+from tidegate.cluster.client import Cluster, Object
+from tidegate.cluster.errors import ClusterError, ConflictError
+from tidegate.cluster.kinds import HTTP_ROUTE, SERVICE
+from tidegate.spec.errors import SpecError
+from tidegate.spec.kubernetes_gateway import GatewayReference
+from tidegate.traffic.gateway_api.data_plane import DataPlane
+from tidegate.traffic.gateway_api.desired import DesiredRoutes
+from tidegate.traffic.gateway_api.objects import KINDS, render
+from tidegate.traffic.gateway_api.recorded import Recorded, RecordedRoutes
+from tidegate.traffic.router import RouterError, RoutesChangedError
+from tidegate.traffic.routes import ServiceRoutes
+
+CONFIRMATION_SECONDS = 20.0
+"""From a write until every Envoy serves it: Envoy Gateway takes about a tenth of a second, and
+several seconds after its own restart."""
+REFUSAL_SECONDS = 3.0
+"""So long a refusal must stand: a Service that was just made may not have been seen."""
+POLL_SECONDS = 0.05
+WRITES = 10
+
+
+class RouteWriter:
+    """One namespace's routes on one Gateway. Every method may raise RouterError."""
+
+    def __init__(self, cluster: Cluster, gateway: GatewayReference, data_plane: DataPlane) -> None:
+        self._cluster = cluster
+        self._gateway = gateway
+        self._data_plane = data_plane
+        self._recorded = RecordedRoutes(cluster, gateway)
+
+    async def read(self, service: str) -> Recorded | None:
+        """What the API server has."""
+        try:
+            return await self._recorded.of(service)
+        except ClusterError as error:
+            raise RouterError(str(error)) from error
+
+    async def expected(self, service: str, replacing: ServiceRoutes | None) -> Recorded | None:
+        """What is recorded. Raises RoutesChangedError when that is not `replacing`."""
+        recorded = await self.read(service)
+        if replacing is not None and (recorded is None or recorded.routes != replacing):
+            raise RoutesChangedError(f"the routes of {service} were changed meanwhile")
+        return recorded
+
+    async def existing(self, revisions: Sequence[str]) -> tuple[str, ...]:
+        """Without those whose Service has gone: a rule to one would be refused."""
+        try:
+            found = [await self._cluster.find(SERVICE, each) for each in revisions]
+        except ClusterError as error:
+            raise RouterError(str(error)) from error
+        there = zip(revisions, found, strict=True)
+        return tuple(revision for revision, service in there if service is not None)
+
+    async def put(self, desired: DesiredRoutes, replacing: ServiceRoutes | None) -> None:
+        """Write the objects and wait until every Envoy serves them."""
+        try:
+            await self._write(desired, replacing)
+        except (ClusterError, SpecError) as error:
+            raise RouterError(str(error)) from error
+        await self._confirm(desired)
+
+    async def restore(self, desired: DesiredRoutes, before: Recorded | None) -> None:
+        """Take `desired` back as far as it was written, unless somebody else has since."""
+        service = desired.routes.service
+        try:
+            recorded = await self._recorded.of(service)
+            if recorded is None:
+                return
+            if before is None and recorded.routes == desired.routes:
+                await self._recorded.withdraw(service)
+            elif before is not None and recorded.routes == before.routes:
+                await self._write(before.desired, before.routes)
+            elif before is not None and recorded.routes == desired.routes:
+                # What the revisions have begun can still be watched.
+                await self._write(DesiredRoutes(before.routes, desired.pinned), desired.routes)
+        except (ClusterError, RouterError):
+            return  # whoever asked for the move is told of its first error, and tries again
+
+    async def delete(self, service: str) -> None:
+        """Delete the objects and wait until no Envoy serves the routes any more."""
+        recorded = await self.read(service)
+        try:
+            await self._recorded.withdraw(service)
+        except ClusterError as error:
+            raise RouterError(str(error)) from error
+        if recorded is None:
+            return
+
+        async def still() -> list[str]:
+            return await self._data_plane.serving_any(recorded.routes)
+
+        await until_none(still, f"the routes of {service} were deleted")
+
+    async def reached(self, routes: ServiceRoutes, revisions: Sequence[str]) -> None:
+        """Wait until each of the revisions, which are pinned, answers through every Envoy."""
+        for revision in revisions:
+
+            async def unreached(revision: str = revision) -> list[str]:
+                return await self._data_plane.not_reaching(routes, revision)
+
+            await until_none(unreached, f"{revision} was pinned")
+
+    async def _write(self, desired: DesiredRoutes, replacing: ServiceRoutes | None) -> None:
+        """HTTPRoute first, whose version decides between two writers; then what goes with it."""
+        service = desired.routes.service
+        objects = render(desired, self._gateway)
+        for left in reversed(range(WRITES)):
+            recorded = await self.expected(service, replacing)
+            content = objects[HTTP_ROUTE]
+            if recorded is not None:
+                content = _at_version(content, recorded.resource_version)
+            try:
+                await self._cluster.apply(HTTP_ROUTE, content)
+            except ConflictError:
+                # Also the controller's reports about the route make a new version of it.
+                if not left:
+                    raise
+                continue
+            break
+        others = [(kind, each) for kind, each in objects.items() if kind != HTTP_ROUTE]
+        await asyncio.gather(*(self._cluster.apply(kind, each) for kind, each in others))
+
+    async def _confirm(self, desired: DesiredRoutes) -> None:
+        """Wait for the controller, then for every Envoy."""
+        service = desired.routes.service
+        began = time.monotonic()
+        while True:
+            recorded = await self.read(service)
+            if recorded is None or recorded.desired != desired:
+                raise RoutesChangedError(f"the routes of {service} were changed meanwhile")
+            if recorded.is_settled and not recorded.problems:
+                break
+            waited = time.monotonic() - began
+            if recorded.problems and recorded.is_settled and waited > REFUSAL_SECONDS:
+                raise RouterError("; ".join(recorded.problems))
+            if waited > CONFIRMATION_SECONDS:
+                kinds = " and ".join(kind.name for kind in KINDS)
+                raise RouterError(
+                    f"no controller has accepted {kinds} {service} within "
+                    f"{CONFIRMATION_SECONDS:g} s; does Gateway {self._gateway.namespace}/"
+                    f"{self._gateway.name} exist and does its controller run?"
+                )
+            await asyncio.sleep(POLL_SECONDS)
+
+        async def elsewhere() -> list[str]:
+            return await self._data_plane.not_serving(desired.routes, desired.version)
+
+        await until_none(elsewhere, f"the routes of {service} were accepted")
+
+
+async def until_none(ask: Callable[[], Awaitable[list[str]]], happened: str) -> None:
+    """Ask until nothing is left. Raises RouterError after CONFIRMATION_SECONDS."""
+    deadline = time.monotonic() + CONFIRMATION_SECONDS
+    while True:
+        try:
+            left = await ask()
+        except RouterError as error:
+            left = [str(error)]  # Envoys come and go, and close connections they drain
+        if not left:
+            return
+        if time.monotonic() > deadline:
+            raise RouterError(
+                f"{happened}, and after {CONFIRMATION_SECONDS:g} s: {'; '.join(left)}"
+            )
+        await asyncio.sleep(POLL_SECONDS)
+
+
+def _at_version(content: Object, version: str) -> Object:
+    return {**content, "metadata": {**content["metadata"], "resourceVersion": version}}

@@ -1,0 +1,176 @@
+"""A copy of the project with a stack on a test cluster, driven through the real pulumi."""
+
+import os
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import lightkube
+import yaml
+from lightkube.generic_resource import create_namespaced_resource
+from lightkube.resources.apps_v1 import Deployment
+from lightkube.resources.batch_v1 import Job
+from lightkube.resources.coordination_v1 import Lease
+from lightkube.resources.core_v1 import ConfigMap, Pod, Service, ServiceAccount
+
+from tests.cluster.harness.cluster import KubernetesCluster
+from tests.cluster.harness.envoy_gateway import GATEWAY_CLASS
+from tests.engine.harness.project import Project
+from tests.engine.harness.releases import SERVICE
+from tests.engine.harness.toolchain_environment import REPOSITORY
+from tidegate.cluster import names
+from tidegate.spec.release import load_release
+from tidegate.spec.revision import Probes, Revision
+from tidegate.spec.serving_on_kubernetes import KubernetesServing
+from tidegate.traffic.gateway_api.desired import DesiredRoutes
+from toolchain.installed import tool_path
+
+POOL = "l4"
+LISTENER_PORT = 8080
+ANY_DIGEST = f"sha256:{'0' * 64}"
+TRITON_IMAGE = f"nvcr.io/nvidia/tritonserver@{ANY_DIGEST}"
+RUNNER_IMAGE = "registry.test/tidegate/runner:test"
+MODELS = "registry.test/models"
+HTTPRoute = create_namespaced_resource("gateway.networking.k8s.io", "v1", "HTTPRoute", "httproutes")
+OURS = {names.MANAGED_BY_LABEL: names.MANAGER}
+
+
+class ClusterProject(Project):
+    """One project folder, one file backend, one stack named `test`, one namespace."""
+
+    def __init__(self, root: Path, cluster: KubernetesCluster, namespace: str) -> None:
+        self.cluster = cluster
+        self.namespace = namespace
+        self.api: lightkube.Client = cluster.client(namespace)
+        super().__init__(root)
+        plugins = tool_path("pulumi-resource-kubernetes").parent
+        self.environment["PATH"] = f"{plugins}{os.pathsep}{self.environment['PATH']}"
+
+    # -- what is declared ---------------------------------------------------------------------
+
+    @property
+    def platform(self) -> dict[str, Any]:
+        """Settings of the cluster, as a stack file has them."""
+        return {
+            "kubernetes": {
+                "kubeconfig": str(self.cluster.kubeconfig_file),
+                "namespace": self.namespace,
+                "createNamespace": False,
+                "runnerImage": RUNNER_IMAGE,
+                "evidence": f"{names.WORK_FOLDER}/evidence",
+                "image": TRITON_IMAGE,
+                "gateway": {
+                    "gatewayClass": GATEWAY_CLASS,
+                    "httpPort": LISTENER_PORT,
+                    "serviceType": "ClusterIP",
+                    "replicas": 1,
+                },
+                "pools": {
+                    POOL: {
+                        "nodeLabels": {"tidegate.dev/accelerator-pool": POOL},
+                        "gpusPerNode": 4,
+                        "gpuMemoryGib": 24,
+                    }
+                },
+                "schedulingSeconds": 60,
+            }
+        }
+
+    def declare(
+        self, services: Mapping[str, Any], platform: Mapping[str, Any] | None = None
+    ) -> None:
+        shipped = yaml.safe_load((REPOSITORY / "stacks" / "Pulumi.kubernetes.yaml").read_text())
+        shipped["config"] = {
+            "pulumi:disable-default-providers": ["tidegate", "kubernetes"],
+            "tidegate:platform": self.platform if platform is None else dict(platform),
+            "tidegate:services": dict(services),
+        }
+        self.stack_file.write_text(yaml.safe_dump(shipped, sort_keys=False), encoding="utf-8")
+
+    def declare_digits(self, release: str, standby: str | None = None, **settings: Any) -> None:
+        """Declare the digits service by release names; every release has its files in an image."""
+        releases = [each for each in (release, standby) if each is not None]
+        images = {f"{SERVICE}@{each}": {"reference": self._image(each)} for each in releases}
+        super().declare_digits(
+            release,
+            standby,
+            kubernetes={
+                "pool": POOL,
+                "cpus": 1,
+                "memoryGib": 2,
+                "sharedMemoryGib": 0.5,
+                "hostnames": ["digits.example.org"],
+                "model": {"ociImages": images},
+            },
+            probes={"readyTimeoutSeconds": 60},
+            **settings,
+        )
+
+    def revision(self, release: str, **probes: float) -> str:
+        loaded = load_release(self.serving_root, SERVICE, release)
+        serving = KubernetesServing.model_validate(
+            {
+                "image": TRITON_IMAGE,
+                "model": {"ociImage": {"reference": self._image(release)}},
+                "pool": POOL,
+                "cpus": 1,
+                "memoryGib": 2,
+                "sharedMemoryGib": 0.5,
+            }
+        )
+        return Revision(
+            platform="kubernetes",
+            release=loaded,
+            probes=Probes(**{"ready_timeout_seconds": 60, **probes}),
+            kubernetes=serving,
+        ).id
+
+    def _image(self, release: str) -> str:
+        reference = f"{MODELS}/{SERVICE}-{release}@{ANY_DIGEST}"
+        loaded = load_release(self.serving_root, SERVICE, release)
+        self.cluster.images.add_artifact(reference, self.serving_root / loaded.repository.path)
+        return reference
+
+    # -- what is really there -----------------------------------------------------------------
+
+    def weights(self) -> dict[str, int]:
+        """Routes of the digits service as its HTTPRoute records them: revision to percentage."""
+        routes = {each.metadata.name: each for each in self.objects(HTTPRoute)}
+        if SERVICE not in routes:
+            return {}
+        recorded = routes[SERVICE].metadata.annotations[names.ROUTES_ANNOTATION]
+        return dict(DesiredRoutes.parse(recorded).routes.weights)
+
+    def servers(self) -> set[str]:
+        """Revisions that have a Deployment."""
+        return {each.metadata.name for each in self.objects(Deployment)}
+
+    def runner_pods(self, kind: str) -> list[Any]:
+        """Pods of gates, switches or drains, oldest first."""
+        found = self.objects(Pod, {names.JOB_LABEL: kind})
+        return sorted(found, key=lambda pod: str(pod.metadata.creationTimestamp))
+
+    def server_pods(self, revision: str) -> list[str]:
+        """Names of the pods that serve a revision."""
+        found = self.objects(Pod, {names.REVISION_LABEL: revision})
+        return [p.metadata.name for p in found if names.JOB_LABEL not in p.metadata.labels]
+
+    def left_objects(self, part: str = "") -> list[str]:
+        """Kind and name of what the namespace still holds of ours with `part` in its name."""
+        kinds = (ConfigMap, Deployment, HTTPRoute, Job, Lease, ServiceAccount, Service)
+        found = [
+            f"{kind.__name__} {each.metadata.name}" for kind in kinds for each in self.objects(kind)
+        ]
+        return [each for each in found if part in each]
+
+    def objects(self, kind: Any, labels: Mapping[str, str] = OURS) -> list[Any]:
+        """Objects of the namespace that carry the labels."""
+        return list(self.api.list(kind, labels=dict(labels)))
+
+    def remove(self) -> list[str]:
+        """Take the stack down, whatever state it is in; the namespace goes with its fixture."""
+        run = self.start("destroy", "--yes", "--skip-preview", "--stack", "test").wait()
+        if not run.succeeded:
+            self.start("cancel", "--yes", "--stack", "test").wait()
+            self.start("destroy", "--yes", "--skip-preview", "--stack", "test").wait()
+        return []

@@ -1,0 +1,180 @@
+"""Every object of every component, judged by a real API server that knows all the schemas.
+
+Server-side dry runs with strict field validation: an unknown field, a wrong type, a broken rule
+of a definition or a pod below the `restricted` standard is an error here.
+"""
+
+import base64
+import json
+import ssl
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+import httpx
+import pytest
+
+from tests.cluster.harness.cluster import KubernetesCluster
+from tests.unit.components.examples import (
+    L4,
+    RUNNER_IMAGE,
+    revision_on_kubernetes,
+)
+from tidegate.kubernetes.gateway_objects import gateway_objects, reference
+from tidegate.kubernetes.network import Network, default_deny, runner_policy
+from tidegate.kubernetes.objects import Manifest
+from tidegate.kubernetes.platform_objects import namespace_object, priority_class
+from tidegate.kubernetes.runner_access import runner_access
+from tidegate.kubernetes.slot_objects import existing_service, slot_objects
+from tidegate.spec.kubernetes_gateway import GatewayReference, Https, NewGateway
+from tidegate.spec.serving_on_kubernetes import ExistingServing, Replicas
+
+pytestmark = pytest.mark.cluster
+
+IMAGE = "registry.test/models/digits@sha256:" + "1" * 64
+SLOTS: dict[str, dict[str, Any]] = {
+    "bucket": {},
+    "own-bucket": {
+        "model": {
+            "objectStorage": {
+                "url": "s3://models/digits",
+                "endpoint": "http://minio.storage:9000",
+                "credentialsSecret": "minio",
+            }
+        }
+    },
+    "image": {"model": {"ociImage": {"reference": IMAGE, "path": "repository"}}},
+    "volume": {"model": {"persistentVolumeClaim": {"claim": "warm", "path": "digits/1"}}},
+    "group": {"nodes": 2, "worker_command": ["worker"], "gpus": 4},
+    "no-gpu": {"gpus": 0, "cpus": 0.5, "memory_gib": 1.5},
+    "identity": {"service_account_annotations": {"eks.amazonaws.com/role-arn": "arn:aws:iam::1"}},
+}
+GATEWAYS = {
+    "http": NewGateway(),
+    "https": NewGateway(http_port=None, https=Https(certificates=("tls",)), replicas=1),
+    "own-class": NewGateway(gateway_class="eg", service_type="ClusterIP"),
+}
+
+
+class DryRuns:
+    """Asks the API server what it would say to an object."""
+
+    def __init__(self, kubeconfig: str) -> None:
+        content = json.loads(kubeconfig)
+        cluster = content["clusters"][0]["cluster"]
+        authority = base64.b64decode(cluster["certificate-authority-data"]).decode()
+        self._client = httpx.Client(
+            base_url=cluster["server"],
+            verify=ssl.create_default_context(cadata=authority),
+            headers={"Authorization": f"Bearer {content['users'][0]['user']['token']}"},
+            trust_env=False,
+        )
+        self._kinds: dict[str, dict[str, tuple[str, bool]]] = {}
+
+    def send(self, manifest: Manifest, *, for_real: bool = False) -> list[str]:
+        """Warnings; for_real makes the object. Raises AssertionError with the server's refusal."""
+        parameters = {"fieldManager": "contract", "force": "true", "fieldValidation": "Strict"}
+        answer = self._client.patch(
+            self._path(manifest),
+            params=parameters if for_real else {**parameters, "dryRun": "All"},
+            content=json.dumps(manifest),
+            headers={"Content-Type": "application/apply-patch+yaml"},
+        )
+        what = f"{manifest['kind']} {manifest['metadata']['name']}"
+        assert answer.is_success, f"{what}: {answer.text}"
+        return [f"{what}: {each}" for each in answer.headers.get_list("Warning")]
+
+    def close(self) -> None:
+        self._client.close()
+
+    def _path(self, manifest: Manifest) -> str:
+        version, metadata = manifest["apiVersion"], manifest["metadata"]
+        root = f"/apis/{version}" if "/" in version else f"/api/{version}"
+        if root not in self._kinds:
+            found = self._client.get(root).raise_for_status().json()["resources"]
+            self._kinds[root] = {
+                each["kind"]: (each["name"], each["namespaced"])
+                for each in found
+                if "/" not in each["name"]
+            }
+        plural, namespaced = self._kinds[root][manifest["kind"]]
+        assert namespaced == ("namespace" in metadata), f"{manifest['kind']} and its namespace"
+        place = f"/namespaces/{metadata['namespace']}" if namespaced else ""
+        return f"{root}{place}/{plural}/{metadata['name']}"
+
+
+@pytest.fixture
+def server(cluster: KubernetesCluster) -> Iterator[DryRuns]:
+    made = DryRuns(cluster.kubeconfig)
+    yield made
+    made.close()
+
+
+@pytest.fixture
+def place(server: DryRuns, namespace: str) -> str:
+    """The test's namespace, with the standards that the platform sets."""
+    server.send(namespace_object(namespace), for_real=True)
+    return namespace
+
+
+def accepted(server: DryRuns, manifests: Sequence[Manifest]) -> None:
+    assert manifests
+    warnings = [warning for each in manifests for warning in server.send(each)]
+    assert not warnings
+
+
+def network(namespace: str) -> Network:
+    gateway = reference(NewGateway(), namespace)
+    return Network(namespace=namespace, gateway=gateway, monitoring_namespace="monitoring")
+
+
+@pytest.mark.parametrize("slot", SLOTS)
+def test_a_slots_objects_are_accepted(server: DryRuns, place: str, slot: str) -> None:
+    revision = revision_on_kubernetes(**SLOTS[slot])
+    assert revision.kubernetes is not None
+    found = slot_objects(
+        revision,
+        revision.kubernetes,
+        L4,
+        Replicas(count=2),
+        network=network(place),
+        runner_image=RUNNER_IMAGE,
+        priority_class="serving",
+    )
+
+    accepted(server, [*found.before, found.workload, found.service, found.disruption_budget])
+
+
+def test_the_service_of_an_existing_deployment_is_accepted(server: DryRuns, place: str) -> None:
+    existing = ExistingServing(deployment="triton-a", pod_labels={"app": "triton-a"})
+
+    accepted(server, [existing_service(revision_on_kubernetes(), existing, place)])
+
+
+@pytest.mark.parametrize("gateway", GATEWAYS)
+def test_a_gateways_objects_are_accepted(server: DryRuns, place: str, gateway: str) -> None:
+    accepted(server, gateway_objects(GATEWAYS[gateway], place))
+
+
+@pytest.mark.parametrize("elsewhere", [False, True])
+def test_the_platforms_objects_are_accepted(server: DryRuns, place: str, elsewhere: bool) -> None:
+    gateway = reference(NewGateway(proxy_namespace="default"), place)
+    if elsewhere:
+        gateway = GatewayReference(namespace="default", name="edge", proxy_namespace="default")
+    objects = [
+        namespace_object(place),
+        priority_class(place),
+        default_deny(place),
+        *runner_access(place, gateway),
+        runner_policy(network(place)),
+    ]
+
+    accepted(server, objects)
+
+
+def test_a_field_that_nobody_knows_is_refused_here(server: DryRuns, place: str) -> None:
+    """The dry runs above mean something."""
+    wrong = default_deny(place)
+    wrong["spec"]["podSelectors"] = {}
+
+    with pytest.raises(AssertionError, match="podSelectors"):
+        server.send(wrong)

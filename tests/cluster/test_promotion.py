@@ -1,0 +1,141 @@
+"""Releases on a cluster, through the real engine: the promotions of one machine, elsewhere."""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from lightkube.models.meta_v1 import ObjectMeta
+from lightkube.resources.batch_v1 import Job
+from lightkube.resources.core_v1 import Namespace, Pod
+
+from tests.cluster.harness.cluster import KubernetesCluster
+from tests.cluster.harness.envoy_gateway import EnvoyGateway
+from tests.cluster.project import ClusterProject, HTTPRoute
+from tests.cluster.users import Users
+from tests.engine.harness.releases import SERVICE, WRONG_ANSWERS, worse_while_there_is
+from tests.engine.harness.waiting import wait_for
+from tidegate.cluster import names
+
+pytestmark = [pytest.mark.cluster, pytest.mark.timeout(600)]
+
+BROKEN = Path("/tmp/broken")  # noqa: S108 - in the pods of the release
+CANARY = {
+    "strategy": "canary",
+    "steps": [{"weight": 30, "seconds": 12}],
+    "minimumRequests": 100,
+    "maxRegression": {"errorRate": 0.05, "latency": {}},
+}
+
+
+@pytest.fixture(scope="module")
+def shared(
+    cluster: KubernetesCluster, gateway: EnvoyGateway, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[ClusterProject]:
+    """The stack that the tests share. Each declares what it needs and calls `settle`."""
+    client = cluster.client()
+    client.create(Namespace(metadata=ObjectMeta(name="promotion")))
+    project = ClusterProject(tmp_path_factory.mktemp("stack") / "p", cluster, "promotion")
+    yield project
+    project.remove()
+    client.delete(Namespace, "promotion")
+
+
+@pytest.fixture
+def project(shared: ClusterProject) -> ClusterProject:
+    """The shared stack with digits@1 live and nothing beside it."""
+    shared.declare_digits("1")
+    shared.settle()
+    return shared
+
+
+def test_the_first_update_serves_and_the_second_changes_nothing(project: ClusterProject) -> None:
+    revision = project.revision("1")
+
+    assert project.weights() == {revision: 100}
+    assert project.servers() == {revision}
+    assert project.outputs()["services"][SERVICE]["live"] == revision
+    assert not project.up().changes
+    assert not project.preview().changes
+    assert not project.refresh().changes
+
+
+def test_promoted_and_rolled_back_while_users_keep_asking(
+    project: ClusterProject, gateway: EnvoyGateway
+) -> None:
+    one, new = project.revision("1"), project.new_release()
+    two = project.revision(new)
+    with Users(project, gateway) as users:
+        project.declare_digits(new, standby="1")
+        project.up()
+        assert project.weights() == {one: 0, two: 100}
+
+        gates = len(project.objects(Job, {names.JOB_LABEL: "gate"}))
+        project.declare_digits("1", standby=new)
+        back = project.up()
+        assert project.weights() == {one: 100, two: 0}
+        assert len(project.objects(Job, {names.JOB_LABEL: "gate"})) == gates, "no gate to wait for"
+        assert f"all traffic of {SERVICE} goes to {one}" in back.output
+
+    assert users.failures == []
+    assert users.revisions == [one, two, one]
+    project.declare_digits("1")
+    project.up()
+    wait_for("the end of what is not declared", lambda: not project.left_objects(two), 60)
+    assert project.servers() == {one}
+
+
+def test_a_release_that_fails_its_gate_takes_no_traffic(project: ClusterProject) -> None:
+    one, bad = project.revision("1"), project.new_release(WRONG_ANSWERS.apply)
+    project.declare_digits(bad, standby="1")
+
+    refused = project.up(expect_failure=True)
+
+    assert f"{SERVICE}@{bad} takes no traffic. FAIL" in refused.output
+    assert project.weights() == {one: 100}
+    gates = len(project.objects(Job, {names.JOB_LABEL: "gate"}))
+    again = project.up(expect_failure=True)
+    assert "This verdict stands for this revision" in again.output
+    assert len(project.objects(Job, {names.JOB_LABEL: "gate"})) == gates
+
+
+def test_a_canary_that_is_worse_for_users_is_turned_back(
+    project: ClusterProject, gateway: EnvoyGateway
+) -> None:
+    one = project.revision("1")
+    worse = project.new_release(worse_while_there_is(BROKEN, Path("/none")).apply)
+    two = project.revision(worse)
+    project.declare_digits(worse, standby="1", switch=CANARY)
+    with Users(project, gateway):
+        update = project.start_up()
+        project.wait_for_weight(two, 30, timeout=120)
+        for pod in project.server_pods(two):
+            project.cluster.kubelet.execute(project.namespace, pod, ["touch", str(BROKEN)])
+        run = update.wait()
+
+    assert not run.succeeded
+    assert f"{two} does not take the traffic" in run.output
+    assert f"{one} takes all traffic of {SERVICE} again" in run.output
+    assert project.weights() == {one: 100}
+    assert project.servers() == {one, two}
+    assert "This stands for this revision" in project.up(expect_failure=True).output
+
+
+def test_routes_edited_or_deleted_by_hand_are_told_and_mended(project: ClusterProject) -> None:
+    revision = project.revision("1")
+    project.api.delete(HTTPRoute, SERVICE)
+
+    preview = project.preview()
+
+    assert preview.changes
+    assert f"{SERVICE} has no routes" in preview.output
+    project.up()
+    assert project.weights() == {revision: 100}
+    assert not project.preview().changes
+
+
+def test_destroy_leaves_no_object(project: ClusterProject) -> None:
+    project.destroy()
+
+    wait_for("the end of pods", lambda: not project.objects(Pod), 60)
+    assert project.left_objects() == []
+    assert project.resources() == []

@@ -1,0 +1,357 @@
+"""The router on a real API server, Envoy Gateway and Envoys."""
+
+import asyncio
+import time
+from collections import Counter
+from collections.abc import AsyncIterator, Callable
+from dataclasses import replace
+from itertools import pairwise
+
+import grpc
+import pytest
+import pytest_asyncio
+
+from tests.cluster.harness.cluster import KubernetesCluster
+from tests.cluster.harness.envoy_gateway import EnvoyGateway
+from tests.cluster.routed_service import (
+    Callers,
+    create_namespace,
+    load,
+    make_gateway,
+    make_slot,
+    pinned,
+    service_routes,
+    until,
+)
+from tidegate.cluster.client import Cluster, connect
+from tidegate.cluster.kinds import DEPLOYMENT, HTTP_ROUTE
+from tidegate.spec.kubernetes_gateway import GatewayReference
+from tidegate.spec.traffic import Affinity
+from tidegate.traffic.drain import drain
+from tidegate.traffic.gateway_api.envoys import find_envoys
+from tidegate.traffic.gateway_api.objects import OWNED
+from tidegate.traffic.gateway_api.router import GatewayApiRouter
+from tidegate.traffic.router import RouterError, RoutesChangedError
+
+pytestmark = [pytest.mark.cluster, pytest.mark.asyncio(loop_scope="module")]
+
+ENVOYS = 2
+ONE, TWO = "digits-one", "digits-two"
+FLIPS = 20
+RATE_PER_SECOND = 100.0
+BEHIND_SECONDS = 1.5
+"""Envoy sums latencies up every second."""
+
+
+@pytest.fixture(scope="module")
+def place(cluster: KubernetesCluster) -> str:
+    """A namespace that this module's tests share, one after the other."""
+    create_namespace(cluster, "routed")
+    return "routed"
+
+
+@pytest_asyncio.fixture(scope="module", loop_scope="module")
+async def client(
+    cluster: KubernetesCluster, gateway: EnvoyGateway, place: str
+) -> AsyncIterator[Cluster]:
+    made = connect(cluster.kubeconfig, None, place)
+    yield made
+    await made.close()
+
+
+@pytest_asyncio.fixture(scope="module", loop_scope="module")
+async def where(client: Cluster, gateway: EnvoyGateway) -> GatewayReference:
+    for revision in (ONE, TWO):
+        await make_slot(client, revision)
+    return await make_gateway(client, gateway.gateway_class, ENVOYS)
+
+
+@pytest_asyncio.fixture(loop_scope="module")
+async def router(client: Cluster, where: GatewayReference) -> AsyncIterator[GatewayApiRouter]:
+    made = GatewayApiRouter(client, where)
+
+    async def are_healthy() -> bool:
+        return await made.is_healthy(ONE) and await made.is_healthy(TWO)
+
+    await until(are_healthy)
+    yield made
+    await made.withdraw("digits")
+    await made.close()
+
+
+@pytest_asyncio.fixture(loop_scope="module")
+async def callers(client: Cluster, where: GatewayReference) -> AsyncIterator[Callers]:
+    made = Callers((await find_envoys(client, where))[0].address)
+    yield made
+    await made.close()
+
+
+@pytest.fixture
+def timed(record_property: Callable[[str, object], None]) -> Callable[[str, object], None]:
+    def record(what: str, value: object) -> None:
+        record_property(what, value)
+        print(f"{what}: {value}")
+
+    return record
+
+
+async def test_routes_are_in_force_when_apply_returns(
+    router: GatewayApiRouter, callers: Callers
+) -> None:
+    routes = service_routes(one=100)
+
+    await router.apply(routes)
+
+    assert await router.observe("digits") == routes
+    assert (await callers.http()).text == ONE
+    assert await callers.grpc() == ONE
+    answer = await callers.http()
+    assert ONE in answer.headers["x-tidegate-revision"]
+
+
+async def test_a_pinned_request_never_falls_back(
+    router: GatewayApiRouter, callers: Callers
+) -> None:
+    await router.apply(service_routes(one=100, two=0))
+
+    for revision in (ONE, TWO):
+        answer = await callers.http(**pinned(revision))
+        assert (answer.text, answer.headers["x-tidegate-revision"]) == (revision, revision)
+        assert await callers.grpc(**pinned(revision)) == revision
+    assert (await callers.http(**pinned("digits-nine"))).status_code == 404
+    with pytest.raises(grpc.aio.AioRpcError):
+        await callers.grpc(**pinned("digits-nine"))
+
+
+async def test_a_pinned_request_fails_when_its_revision_has_no_server(
+    router: GatewayApiRouter, callers: Callers, client: Cluster
+) -> None:
+    await make_slot(client, "digits-cold", replicas=0)
+    await router.apply(service_routes(one=100, cold=0))
+
+    assert (await callers.http(**pinned("digits-cold"))).status_code == 503
+    with pytest.raises(grpc.aio.AioRpcError):
+        await callers.grpc(**pinned("digits-cold"))
+    assert not await router.is_healthy("digits-cold")
+    assert (await callers.http()).text == ONE
+
+
+async def test_weights_are_obeyed(router: GatewayApiRouter, callers: Callers) -> None:
+    await router.apply(service_routes(one=100))
+    await router.apply(service_routes(one=80, two=20), replacing=service_routes(one=100))
+
+    http = Counter([(await callers.http()).text for _ in range(400)])
+    calls = Counter([await callers.grpc() for _ in range(400)])
+
+    # Binomial: 5 standard deviations are 40.
+    assert 40 <= http[TWO] <= 120 and http[ONE] + http[TWO] == 400
+    assert 40 <= calls[TWO] <= 120 and calls[ONE] + calls[TWO] == 400
+
+
+async def test_counters_count_what_users_meet(router: GatewayApiRouter, callers: Callers) -> None:
+    await router.apply(service_routes(one=100))
+    await asyncio.sleep(BEHIND_SECONDS)
+    before = await router.user_counters(ONE)
+
+    for number in range(60):
+        await callers.http(x_do="fail" if number < 6 else "nothing")
+    for number in range(40):
+        try:
+            await callers.grpc(x_do="fail" if number < 4 else "nothing")
+        except grpc.aio.AioRpcError as error:
+            assert error.code() is grpc.StatusCode.INTERNAL
+
+    async def counted() -> bool:
+        after = await router.user_counters(ONE)
+        timed = sum(each.count for each in after.latency) - sum(
+            each.count for each in before.latency
+        )
+        return (after.requests - before.requests, after.errors - before.errors, timed) == (
+            100,
+            10,
+            100,
+        )
+
+    await until(counted, 10)
+
+
+async def test_slow_requests_are_in_flight_and_in_the_latencies(
+    router: GatewayApiRouter, callers: Callers
+) -> None:
+    await router.apply(service_routes(one=100))
+    before = await router.user_counters(ONE)
+    asked = [asyncio.ensure_future(callers.http(x_do="slow")) for _ in range(5)]
+    asked_grpc = [asyncio.ensure_future(callers.grpc(x_do="slow")) for _ in range(3)]
+    await asyncio.sleep(0.25)
+
+    open_requests = await router.open_requests(ONE)
+    assert (open_requests["http"], open_requests["grpc"]) == (5, 3)
+
+    await asyncio.gather(*asked, *asked_grpc)
+
+    async def slow_ones() -> bool:
+        after = await router.user_counters(ONE)
+        late = [each for each in after.latency if each.lower_seconds > 0.4]
+        were = {each.lower_seconds: each.count for each in before.latency}
+        return sum(each.count - were.get(each.lower_seconds, 0) for each in late) == 8
+
+    await until(slow_ones, 10)
+
+
+async def test_a_drain_waits_for_open_streams(router: GatewayApiRouter, callers: Callers) -> None:
+    await router.apply(service_routes(one=100))
+    ends = asyncio.Event()
+
+    async def messages() -> AsyncIterator[bytes]:
+        yield b"first"
+        await ends.wait()
+
+    stream = callers.stream(messages())
+    assert await stream.read() == f"{ONE} first".encode()
+    await router.apply(service_routes(two=100))
+
+    waiting = asyncio.ensure_future(drain(router, ONE, 30, asyncio.sleep, lambda line: None))
+    await asyncio.sleep(1.0)
+    assert not waiting.done()
+    ends.set()
+    drained = await asyncio.wait_for(waiting, 15)
+
+    assert drained.left == 0 and drained.seconds >= 1.0
+    await router.release("digits")
+    assert (await callers.http(**pinned(ONE))).status_code == 404
+    assert (await callers.http()).text == TWO
+
+
+async def test_routes_that_somebody_else_changed_are_not_replaced(
+    router: GatewayApiRouter,
+) -> None:
+    await router.apply(service_routes(one=100))
+    await router.apply(service_routes(two=100))
+
+    with pytest.raises(RoutesChangedError):
+        await router.apply(service_routes(one=50, two=50), replacing=service_routes(one=100))
+
+    assert await router.observe("digits") == service_routes(two=100)
+
+
+async def test_an_edited_route_is_not_in_force_and_is_mended(
+    router: GatewayApiRouter, client: Cluster
+) -> None:
+    routes = service_routes(one=100, two=0)
+    await router.apply(routes)
+    found = await client.get(HTTP_ROUTE, "digits")
+    found["spec"]["rules"][-1]["backendRefs"][0]["weight"] = 7
+    await client.replace(HTTP_ROUTE, found)
+
+    assert await router.observe("digits") is None
+    await router.apply(routes, replacing=routes)
+    assert await router.observe("digits") == routes
+
+
+async def test_routes_to_a_service_that_is_not_there_are_refused_and_taken_back(
+    router: GatewayApiRouter, callers: Callers
+) -> None:
+    before = service_routes(one=100)
+    await router.apply(before)
+
+    with pytest.raises(RouterError, match="digits-missing"):
+        await router.apply(service_routes(one=50, missing=50), replacing=before)
+
+    assert (await callers.http()).text == ONE
+    await router.apply(service_routes(two=100), replacing=before)
+    assert (await callers.http()).text == TWO
+
+
+async def test_a_session_stays_where_it_began(router: GatewayApiRouter, callers: Callers) -> None:
+    sticky = Affinity(cookie="digits-session")
+    both = replace(service_routes(one=50, two=50), affinity=sticky)
+    await router.apply(both)
+    began = await callers.http()
+    cookie = began.headers["set-cookie"].partition(";")[0]
+
+    answers = {(await callers.http(cookie=cookie)).text for _ in range(30)}
+    calls = {await callers.grpc(cookie=cookie) for _ in range(30)}
+
+    assert answers == calls == {began.text}
+
+
+async def test_withdrawn_routes_are_gone(
+    router: GatewayApiRouter, callers: Callers, client: Cluster
+) -> None:
+    await router.apply(service_routes(one=100))
+
+    await router.withdraw("digits")
+
+    assert (await callers.http()).status_code == 404
+    assert [await client.find(kind, "digits") for kind in OWNED] == [None] * len(OWNED)
+    assert await router.observe("digits") is None
+
+
+async def test_flips_under_load_lose_nothing(
+    router: GatewayApiRouter, callers: Callers, timed: Callable[[str, object], None]
+) -> None:
+    """Every flip takes one revision from 100 to 0 percent and the other from 0 to 100."""
+    sides = [service_routes(one=100, two=0), service_routes(one=0, two=100)]
+    await router.apply(sides[0])
+    took, lingered = [], []
+    async with load(callers, RATE_PER_SECOND) as met:
+        await asyncio.sleep(1)
+        for flip in range(FLIPS):
+            old, new = sides[flip % 2], sides[(flip + 1) % 2]
+            began = time.monotonic()
+            await router.apply(new, replacing=old)
+            ended = time.monotonic()
+            took.append(ended - began)
+            await asyncio.sleep(0.7)
+            left = met.last_at[str(old.live_revision)]
+            lingered.append(left - ended)
+    timed("apply, ms", [round(each * 1000) for each in took])
+    timed(
+        "last request at the old side after apply returned, ms",
+        [round(each * 1000) for each in lingered],
+    )
+    timed("answers", dict(met.answers))
+
+    assert met.failures == []
+    assert sum(met.answers.values()) > FLIPS * RATE_PER_SECOND / 2
+    # Nothing that was sent after `apply` returned reached the old side.
+    assert max(lingered) < 0
+
+
+async def test_revisions_that_come_and_go_under_load_lose_nothing(
+    router: GatewayApiRouter, callers: Callers, timed: Callable[[str, object], None]
+) -> None:
+    """A promotion without a standby: the other revision's cluster is new each time."""
+    steps = [service_routes(one=100), service_routes(one=90, two=10), service_routes(two=100)]
+    order = [*steps, *reversed(steps[:-1])]
+    await router.apply(order[0])
+    async with load(callers, RATE_PER_SECOND) as met:
+        for _ in range(3):
+            for old, new in pairwise(order):
+                await router.apply(new, replacing=old)
+                await asyncio.sleep(0.3)
+                await router.release("digits")
+    timed("answers", dict(met.answers))
+
+    assert met.failures == []
+
+
+async def test_a_cold_standby_comes_to_traffic_without_loss(
+    router: GatewayApiRouter, callers: Callers, client: Cluster
+) -> None:
+    before = service_routes(one=100, cold=0)
+    if await client.find(DEPLOYMENT, "digits-cold") is None:
+        await make_slot(client, "digits-cold", replicas=0)
+    await router.apply(before)
+    await client.patch(DEPLOYMENT, "digits-cold", {"spec": {"replicas": 1}})
+
+    async def is_healthy() -> bool:
+        return await router.is_healthy("digits-cold")
+
+    await until(is_healthy)
+    async with load(callers, RATE_PER_SECOND) as met:
+        await router.apply(service_routes(one=0, cold=100), replacing=before)
+        await asyncio.sleep(0.5)
+
+    assert met.failures == []
+    assert met.answers["http", "digits-cold"] and met.answers["grpc", "digits-cold"]

@@ -1,0 +1,205 @@
+"""Switches and drains as Jobs in the cluster, with the rights that the runner has."""
+
+import asyncio
+import time
+from collections.abc import AsyncIterator
+
+import pytest
+import pytest_asyncio
+
+from tests.cluster.harness.cluster import KubernetesCluster
+from tests.cluster.harness.envoy_gateway import EnvoyGateway
+from tests.cluster.harness.programs import RUNNER_IMAGE
+from tests.cluster.routed_service import (
+    create_namespace,
+    kind_of,
+    make_gateway,
+    make_slot,
+    service_routes,
+    until,
+)
+from tidegate.cluster import names
+from tidegate.cluster.client import Cluster, connect
+from tidegate.cluster.drain_records import DrainRecords, DrainRequest
+from tidegate.cluster.kinds import JOB, POD
+from tidegate.cluster.leases import Leases
+from tidegate.cluster.switch_records import SwitchRecords, SwitchRun
+from tidegate.kubernetes.runner_access import runner_access
+from tidegate.provider.configuration import KubernetesConfiguration
+from tidegate.provider.kubernetes.runner_jobs import RunnerJob, job_object
+from tidegate.spec.kubernetes_gateway import GatewayReference
+from tidegate.spec.traffic import CanaryStep, SwitchStrategy
+from tidegate.traffic.gateway_api.recorded import RecordedRoutes
+from tidegate.traffic.plan import plan
+from tidegate.traffic.routes import ServiceRoutes
+from tidegate.traffic.switch_documents import Ending, SwitchOutcome
+from tidegate.traffic.switch_history import SwitchPlan
+
+pytestmark = [pytest.mark.cluster, pytest.mark.asyncio(loop_scope="module")]
+
+PLACE = "runner-jobs"
+ONE, TWO = "digits-one", "digits-two"
+ALL_AT_ONCE = SwitchStrategy()
+CANARY = SwitchStrategy(strategy="canary", steps=(CanaryStep(weight=50, seconds=30),))
+
+
+class Stage:
+    """One namespace with a Gateway, two slots and the runner's account."""
+
+    def __init__(self, client: Cluster, gateway: GatewayReference) -> None:
+        self.client = client
+        self.gateway = gateway
+        self.switches = SwitchRecords(client)
+        self.leases = Leases(client)
+        self.recorded = RecordedRoutes(client, gateway)
+        self.settings = KubernetesConfiguration(
+            namespace=PLACE,
+            gateway=gateway,
+            runner_image=RUNNER_IMAGE,
+            environment="test",
+            stack_file="stacks/Pulumi.test.yaml",
+            evidence="/var/run/tidegate/evidence",
+        )
+
+    async def submit(
+        self, before: ServiceRoutes | None, target: ServiceRoutes, strategy: SwitchStrategy
+    ) -> SwitchRun:
+        """As the provider does it."""
+        to = str(target.live_revision)
+        asked = SwitchPlan(
+            routes_before=before,
+            stages=plan(before, target, strategy, served_before=False),
+            strategy=strategy,
+            from_revision=str(before.live_revision) if before is not None else to,
+            to_revision=to,
+            drain_seconds=10,
+            retry_reason=None,
+        )
+        run = await self.switches.submit("digits", asked, self.gateway, "ada")
+        await self.make_job("switch", names.switch_job("digits", run.number), run.name)
+        return run
+
+    async def make_job(self, kind: str, name: str, run: str) -> None:
+        job = RunnerJob(name=name, run=run, kind=kind, service="digits", revision=None)  # type: ignore[arg-type]
+        await self.client.create(JOB, job_object(job, self.settings))
+
+    async def outcome(self, run: SwitchRun, renew: bool = True) -> SwitchOutcome:
+        deadline = time.monotonic() + 150
+        while True:
+            found = await self.switches.run(run.name)
+            assert found is not None and time.monotonic() < deadline, "there is no outcome"
+            if found.outcome is not None:
+                return found.outcome
+            if renew:
+                await self.leases.renew(run.name, "digits")
+            await asyncio.sleep(0.3)
+
+    async def move(self, target: ServiceRoutes) -> SwitchOutcome:
+        """All at once, from whatever is in force."""
+        recorded = await self.recorded.of("digits")
+        before = recorded.routes if recorded is not None else None
+        return await self.outcome(await self.submit(before, target, ALL_AT_ONCE))
+
+
+@pytest_asyncio.fixture(scope="module", loop_scope="module")
+async def stage(cluster: KubernetesCluster, gateway: EnvoyGateway) -> AsyncIterator[Stage]:
+    create_namespace(cluster, PLACE)
+    client = connect(cluster.kubeconfig, None, PLACE)
+    where = await make_gateway(client, gateway.gateway_class, envoys=1)
+    for manifest in runner_access(PLACE, where):
+        await client.apply(kind_of(manifest), dict(manifest))
+    for revision in (ONE, TWO):
+        await make_slot(client, revision)
+    yield Stage(client, where)
+    await client.close()
+
+
+async def test_a_job_makes_the_first_routes_and_moves_them(stage: Stage) -> None:
+    first = await stage.move(service_routes(one=100))
+    second = await stage.move(service_routes(two=100))
+
+    assert (first.ending, second.ending) == (Ending.ADVANCED, Ending.ADVANCED)
+    assert second.drained is not None and second.drained.revision == ONE
+    recorded = await stage.recorded.of("digits")
+    assert recorded is not None and recorded.problems == ()
+    assert recorded.routes == service_routes(two=100)
+    assert not recorded.mentions(ONE)
+    assert set(await stage.switches.served("digits")) == {ONE, TWO}
+    events = [each["event"] for each in await stage.switches.events("digits")]
+    assert events.count("advanced") == 2 and "drained" in events
+
+
+async def test_a_cancelled_switch_turns_back(stage: Stage) -> None:
+    before = service_routes(one=100)
+    await stage.move(before)
+    run = await stage.submit(before, service_routes(two=100, one=0), CANARY)
+    await until(lambda: _shares(stage, TWO))
+
+    await stage.leases.ask_to_cancel(run.name)
+    outcome = await stage.outcome(run)
+
+    assert outcome.ending is Ending.CANCELLED
+    recorded = await stage.recorded.of("digits")
+    assert recorded is not None and recorded.routes == before
+    assert recorded.problems == () and not recorded.mentions(TWO)
+
+
+async def test_an_evicted_switch_goes_on_in_another_pod_and_turns_back_unwanted(
+    stage: Stage, cluster: KubernetesCluster
+) -> None:
+    """Nobody renews the lease: the `pulumi up` that asked for it was killed as well."""
+    before = service_routes(one=100)
+    await stage.move(before)
+    run = await stage.submit(before, service_routes(two=100, one=0), CANARY)
+    await until(lambda: _shares(stage, TWO))
+    job = {"job-name": names.switch_job("digits", run.number)}
+    [pod] = await stage.client.select(POD, job)
+
+    cluster.kubelet.evict(PLACE, pod["metadata"]["name"])
+    outcome = await stage.outcome(run, renew=False)
+
+    assert outcome.ending is Ending.LEASE_LOST
+    recorded = await stage.recorded.of("digits")
+    assert recorded is not None and recorded.routes == before
+    events = [each["event"] for each in await stage.switches.events("digits")]
+    assert "resumed" in events
+
+
+async def test_a_revision_that_is_not_healthy_takes_no_traffic(stage: Stage) -> None:
+    before = service_routes(one=100)
+    await stage.move(before)
+    await make_slot(stage.client, "digits-cold", replicas=0)
+
+    outcome = await stage.outcome(
+        await stage.submit(before, service_routes(cold=100, one=0), ALL_AT_ONCE)
+    )
+
+    assert outcome.ending is Ending.TURNED_BACK and not outcome.was_shown
+    assert "no endpoint of its Service is ready" in outcome.reason
+    recorded = await stage.recorded.of("digits")
+    assert recorded is not None and recorded.routes == before
+
+
+async def test_a_drain_is_a_job_of_its_own(stage: Stage) -> None:
+    await stage.move(service_routes(one=100))
+    drains = DrainRecords(stage.client)
+    request = DrainRequest(service="digits", revision=TWO, drain_seconds=10, gateway=stage.gateway)
+
+    run = await drains.submit(request)
+    await stage.make_job("drain", names.drain_job(TWO), run.name)
+
+    async def has_outcome() -> bool:
+        found = await drains.run(run.name)
+        return found is not None and found.outcome is not None
+
+    await until(has_outcome)
+    found = await drains.run(run.name)
+    assert found is not None and found.outcome is not None
+    assert found.outcome.open_requests == {}
+    await drains.remove(TWO)
+    assert await drains.run(run.name) is None
+
+
+async def _shares(stage: Stage, revision: str) -> bool:
+    recorded = await stage.recorded.of("digits")
+    return recorded is not None and bool(recorded.routes.weights.get(revision))

@@ -1,0 +1,286 @@
+"""What a stack on a cluster declares, and in which order it comes and goes."""
+
+import asyncio
+import dataclasses
+import json
+from typing import Any
+
+import pulumi
+import pytest
+
+from tests.unit.components.examples import (
+    ROOT,
+    SERVING,
+    kubernetes_platform_arguments,
+    revision_on_kubernetes,
+)
+from tests.unit.components.recording import Recording, record
+from tidegate.gate.profile import load_profile
+from tidegate.kubernetes.platform import KubernetesPlatform
+from tidegate.serving import InferenceService, InferenceServiceArgs
+from tidegate.spec.accelerator_pool import AcceleratorPool
+from tidegate.spec.errors import SpecError
+from tidegate.spec.kubernetes_gateway import GatewayReference
+from tidegate.spec.revision import Revision
+from tidegate.spec.serving_on_kubernetes import ExistingServing, Replicas
+from tidegate.spec.traffic import Affinity
+
+pytestmark = pytest.mark.unit
+
+LIVE, STANDBY = revision_on_kubernetes("1"), revision_on_kubernetes("2")
+GATE, HOLD = "tidegate:index:LoadTestGate", "tidegate:index:TrafficHold"
+READINESS, SWITCH = "tidegate:index:SlotReadiness", "tidegate:index:TrafficSwitch"
+DEPLOYMENT = "kubernetes:apps/v1:Deployment"
+PROVIDER = "pulumi:providers:tidegate"
+
+
+def service_arguments(platform: KubernetesPlatform, **changes: Any) -> InferenceServiceArgs:
+    arguments: dict[str, Any] = {
+        "platform": platform,
+        "serving_root": SERVING,
+        "live": LIVE,
+        "standby": STANDBY,
+        "profile": load_profile(ROOT / "loadtests" / "profiles" / "quick.yaml"),
+        "hostnames": ("digits.test",),
+        **changes,
+    }
+    return InferenceServiceArgs(**arguments)
+
+
+def made(platform: dict[str, Any] | None = None, **changes: Any) -> Recording:
+    def program() -> None:
+        arguments = dataclasses.replace(kubernetes_platform_arguments(), **(platform or {}))
+        created = KubernetesPlatform("cluster", arguments)
+        InferenceService("digits", service_arguments(created, **changes))
+
+    return record(program)
+
+
+def refusal(platform: dict[str, Any] | None = None, **changes: Any) -> SpecError:
+    raised: list[SpecError] = []
+
+    def program() -> None:
+        arguments = dataclasses.replace(kubernetes_platform_arguments(), **(platform or {}))
+        try:
+            created = KubernetesPlatform("cluster", arguments)
+            InferenceService("digits", service_arguments(created, **changes))
+        except SpecError as error:
+            raised.append(error)
+
+    record(program)
+    return raised[0]
+
+
+def test_the_gate_waits_for_ready_pods_and_the_switch_for_the_gate() -> None:
+    recording = made()
+    readiness = recording.only(READINESS, LIVE.id)
+
+    assert recording.only(DEPLOYMENT, LIVE.id).urn in readiness.dependencies
+    assert readiness.urn in recording.only(GATE, LIVE.id).dependencies
+    assert readiness.urn in recording.only(HOLD, LIVE.id).dependencies
+    assert recording.only(GATE, LIVE.id).urn in recording.only(SWITCH).dependencies
+
+
+def test_pods_start_in_a_namespace_with_policies_and_their_priority() -> None:
+    recording = made()
+    deployment = recording.only(DEPLOYMENT, LIVE.id)
+
+    for kind, name in (
+        ("core/v1:Namespace", "inference"),
+        ("scheduling.k8s.io/v1:PriorityClass", "inference-serving"),
+        ("networking.k8s.io/v1:NetworkPolicy", LIVE.id),
+        ("core/v1:ConfigMap", LIVE.id),
+        ("core/v1:ServiceAccount", LIVE.id),
+    ):
+        assert recording.only(f"kubernetes:{kind}", name).urn in deployment.dependencies
+
+
+def test_the_gateway_and_the_runners_rights_outlive_the_last_gate() -> None:
+    recording = made()
+    dependencies = recording.only(PROVIDER).dependencies
+
+    for kind in ("gateway.networking.k8s.io/v1:Gateway", "core/v1:Namespace"):
+        assert recording.only(f"kubernetes:{kind}").urn in dependencies
+    binding = recording.only(
+        "kubernetes:rbac.authorization.k8s.io/v1:RoleBinding", "tidegate-runner"
+    )
+    assert binding.urn in dependencies
+
+
+def test_the_provider_is_told_how_to_reach_the_cluster() -> None:
+    configuration = json.loads(made().only(PROVIDER).inputs["kubernetes"])
+
+    assert configuration == {
+        "context": "test",
+        "namespace": "inference",
+        "gateway": {
+            "namespace": "inference",
+            "name": "tidegate",
+            "httpSection": "http",
+            "grpcSection": "http",
+            "proxyNamespace": "envoy-gateway-system",
+        },
+        "runnerImage": kubernetes_platform_arguments().runner_image,
+        "evidence": "s3://evidence/tidegate",
+        "environment": "test",
+        "stackFile": "stacks/Pulumi.test.yaml",
+    }
+
+
+def test_a_kubeconfig_is_a_secret_wherever_it_goes() -> None:
+    secret = pulumi.runtime.rpc._special_secret_sig
+
+    recording = made({"kubeconfig": "clusters: []"})
+
+    for provider in (PROVIDER, "pulumi:providers:kubernetes"):
+        inputs = recording.only(provider).inputs
+        name = "kubernetes" if provider == PROVIDER else "kubeconfig"
+        assert secret in str(inputs[name])
+
+
+def test_a_cluster_that_does_not_exist_yet_can_be_declared() -> None:
+    """Its kubeconfig is an output that nobody knows at the first preview."""
+
+    def program() -> None:
+        loop = asyncio.get_event_loop()
+        nothing, unknown = loop.create_future(), loop.create_future()
+        nothing.set_result(None)
+        unknown.set_result(False)
+        kubeconfig: pulumi.Output[str] = pulumi.Output(set(), nothing, unknown)
+        arguments = dataclasses.replace(
+            kubernetes_platform_arguments(), kubeconfig=kubeconfig, context=None
+        )
+        platform = KubernetesPlatform("cluster", arguments)
+        InferenceService("digits", service_arguments(platform))
+
+    recording = record(program)
+
+    assert pulumi.runtime.rpc.UNKNOWN in str(recording.only(PROVIDER).inputs["kubernetes"])
+    assert recording.only(SWITCH).inputs["revision"] == LIVE.id
+    assert recording.only(GATE, LIVE.id).inputs["httpTarget"] == f"{LIVE.id}.inference.svc:8000"
+
+
+def test_readiness_knows_the_pools_by_their_own_labels() -> None:
+    inputs = made().only(READINESS, LIVE.id).inputs
+    (pool,) = inputs["pools"]
+
+    assert dict(pool["nodeLabels"]) == {"tidegate.dev/accelerator-pool": "l4"}
+    assert dict(pool["allocatable"]) == {"nvidia.com/gpu": "4"}
+    assert inputs["acceleratorPool"] == "l4"
+    assert inputs["timeoutSeconds"] == 60 + 600
+
+
+def test_gates_of_one_pool_know_it_and_the_switch_its_host_names() -> None:
+    recording = made()
+
+    assert recording.only(GATE, LIVE.id).inputs["acceleratorPool"] == "l4"
+    assert list(recording.only(SWITCH).inputs["hostnames"]) == ["digits.test"]
+    assert recording.only(GATE, LIVE.id).inputs["httpTarget"] == f"{LIVE.id}.inference.svc:8000"
+
+
+def test_replicas_change_the_workload_alone() -> None:
+    one, three = made(), made(replicas=Replicas(count=3))
+
+    assert {each.name for each in one.resources} == {each.name for each in three.resources}
+    assert three.only(DEPLOYMENT, LIVE.id).inputs["spec"]["replicas"] == 3
+    assert three.only(READINESS, LIVE.id).inputs["replicas"] == 3
+
+
+def test_what_the_cluster_has_already_is_not_made() -> None:
+    recording = made(
+        {
+            "create_namespace": False,
+            "priority_class": "gold",
+            "gateway": GatewayReference(namespace="edge", name="public", http_section="web"),
+        }
+    )
+    kinds = {each.type for each in recording.resources}
+
+    assert not any(
+        kind.endswith((":Namespace", ":PriorityClass", ":Gateway", ":GatewayClass"))
+        for kind in kinds
+    )
+    template = recording.only(DEPLOYMENT, LIVE.id).inputs["spec"]["template"]
+    assert template["spec"]["priorityClassName"] == "gold"
+    # The runner has to look at the Gateway there, and at nothing else.
+    role = recording.only(
+        "kubernetes:rbac.authorization.k8s.io/v1:Role", "edge/tidegate-runner-inference"
+    )
+    assert [list(each["resources"]) for each in role.inputs["rules"]] == [["gateways"]]
+
+
+def test_a_deployment_of_the_users_own_is_a_slot() -> None:
+    existing = ExistingServing(deployment="triton-a", pod_labels={"app": "a"}, pool="l4")
+    revision = Revision(
+        platform="kubernetes", release=LIVE.release, probes=LIVE.probes, existing=existing
+    )
+    recording = made(live=revision, standby=None)
+    kinds = [each.type for each in recording.resources if each.name == revision.id]
+
+    assert sorted(kinds) == sorted(["kubernetes:core/v1:Service", READINESS, GATE, HOLD])
+    inputs = recording.only(READINESS, revision.id).inputs
+    assert (inputs["workload"], inputs["workloadName"]) == ("Deployment", "triton-a")
+    assert inputs["serviceName"] == revision.id
+
+
+# -- what cannot work --------------------------------------------------------------------------
+
+SMALL = AcceleratorPool(
+    name="l4", node_labels={"a": "b"}, gpus_per_node=1, gpu_memory_gib=24, nodes_max=2
+)
+
+
+@pytest.mark.parametrize(
+    ("serving", "field", "mend"),
+    [
+        ({"gpus": 2}, "gpus", "gpus: 1 or fewer"),
+        ({"gpus": 1, "model_memory_gib": 30.0}, "modelMemoryGib", "2 GPUs for a replica"),
+        ({"load_seconds": 90.0}, "probes.readyTimeoutSeconds", "readyTimeoutSeconds: 180"),
+        ({"pool": "l40"}, "pool", "'l4'"),
+        ({"gpu_resource": "amd.com/gpu"}, "gpuResource", "gpuResource: nvidia.com/gpu"),
+    ],
+)
+def test_a_revision_that_cannot_run_is_refused(
+    serving: dict[str, Any], field: str, mend: str
+) -> None:
+    error = refusal({"pools": [SMALL]}, live=revision_on_kubernetes(**serving))
+
+    assert error.field == field
+    assert mend in error.instead
+
+
+@pytest.mark.parametrize(
+    ("replicas", "mend"),
+    [
+        (Replicas(count=1, min_available=1), "replicas: 2, or minAvailable: 0"),
+        (Replicas(count=2, min_available=3), "replicas: 4, or minAvailable: 1"),
+        (Replicas(count=3), "nodesMax"),
+    ],
+)
+def test_replicas_that_cannot_be_evicted_or_placed_are_refused(
+    replicas: Replicas, mend: str
+) -> None:
+    error = refusal({"pools": [SMALL]}, replicas=replicas)
+
+    assert error.field == "replicas"
+    assert mend in error.instead
+
+
+def test_sessions_are_refused_until_they_are_kept() -> None:
+    assert refusal(affinity=Affinity(cookie="session")).field == "affinity"
+
+
+def test_evidence_that_would_go_with_its_pod_is_refused() -> None:
+    with pytest.raises(SpecError, match="go with the pod"):
+        dataclasses.replace(kubernetes_platform_arguments(), evidence="evidence")
+
+
+def test_two_pools_of_one_name_are_refused() -> None:
+    with pytest.raises(SpecError, match="two pools have this name"):
+        dataclasses.replace(kubernetes_platform_arguments(), pools=[SMALL, SMALL])
+
+
+def test_a_revision_of_another_platform_is_refused() -> None:
+    bare = LIVE.model_copy(update={"kubernetes": None})
+
+    assert refusal(live=bare).field == "kubernetes"

@@ -1,0 +1,98 @@
+from typing import Any
+
+import pytest
+
+from tidegate.cluster import names
+from tidegate.provider.configuration import KubernetesConfiguration
+from tidegate.provider.kubernetes.runner_jobs import RunnerJob, job_object
+from tidegate.spec.kubernetes_gateway import GatewayReference
+
+pytestmark = pytest.mark.unit
+
+REVISION = "digits-2-4f1c9a7e"
+GATE = RunnerJob("gate-aaaaaaaa-001", f"gate.{REVISION}.001", "gate", "digits", REVISION)
+SWITCH = RunnerJob("switch-aaaaaaaa-001", "switch.digits.001", "switch", "digits", None)
+
+
+def settings(**changes: Any) -> KubernetesConfiguration:
+    fields: dict[str, Any] = {
+        "namespace": "team-a",
+        "gateway": GatewayReference(namespace="team-a", name="tidegate"),
+        "runner_image": "registry.test/tidegate/runner:1",
+        "environment": "test",
+        "evidence": "s3://evidence/team-a",
+        "stack_file": "stacks/Pulumi.test.yaml",
+    }
+    return KubernetesConfiguration(**(fields | changes))
+
+
+def pod_of(job: RunnerJob, **changes: Any) -> Any:
+    return job_object(job, settings(**changes))["spec"]["template"]["spec"]
+
+
+def test_a_gate_is_never_repeated_by_itself_and_a_switch_is() -> None:
+    assert job_object(GATE, settings())["spec"]["backoffLimit"] == 0
+    assert job_object(SWITCH, settings())["spec"]["backoffLimit"] > 0
+    assert pod_of(GATE)["restartPolicy"] == pod_of(SWITCH)["restartPolicy"] == "Never"
+
+
+def test_the_runner_is_told_which_run_it_carries_out() -> None:
+    (container,) = pod_of(GATE)["containers"]
+    environment = {each["name"]: each.get("value") for each in container["env"]}
+
+    assert environment[names.RUN_VARIABLE] == GATE.run
+    assert environment[names.JOB_VARIABLE] == GATE.name
+    assert names.NAMESPACE_VARIABLE in environment
+    assert container["command"] == ["python", "-m", "tidegate.runner.gate_job"]
+    assert container["terminationMessagePath"] == "/var/run/tidegate/termination.json"
+    assert pod_of(SWITCH)["containers"][0]["command"][-1] == "tidegate.runner.switch_job"
+
+
+def test_every_label_fits_the_longest_revision() -> None:
+    longest = "a" * 63
+    job = RunnerJob(
+        names.gate_job(longest, 999), names.gate_run(longest, 999), "gate", "a" * 40, longest
+    )
+
+    made = job_object(job, settings())
+
+    assert all(len(value) <= 63 for value in made["metadata"]["labels"].values())
+    assert len(made["metadata"]["name"]) <= 63
+    assert made["metadata"]["annotations"][names.RUN_LABEL] == job.run
+
+
+def test_its_pods_meet_the_restricted_standard() -> None:
+    pod = pod_of(GATE)
+    (container,) = pod["containers"]
+
+    assert pod["securityContext"]["runAsNonRoot"]
+    assert pod["securityContext"]["seccompProfile"] == {"type": "RuntimeDefault"}
+    assert container["securityContext"]["capabilities"] == {"drop": ["ALL"]}
+    assert not container["securityContext"]["allowPrivilegeEscalation"]
+    assert container["resources"]["requests"] == container["resources"]["limits"]
+
+
+@pytest.mark.parametrize(
+    ("evidence", "is_mounted"),
+    [
+        ("s3://evidence/team-a", False),
+        ("/evidence", True),
+        ("/var/run/tidegate/evidence", False),
+    ],
+)
+def test_a_folder_for_evidence_is_a_volume_unless_it_is_the_pods_own(
+    evidence: str, is_mounted: bool
+) -> None:
+    pod = pod_of(GATE, evidence=evidence)
+
+    claims = [each for each in pod["volumes"] if "persistentVolumeClaim" in each]
+    assert bool(claims) is is_mounted
+    mounted = [each["mountPath"] for each in pod["containers"][0]["volumeMounts"]]
+    assert (evidence in mounted) is is_mounted
+
+
+def test_the_pool_of_a_gate_reaches_its_runner() -> None:
+    job = RunnerJob("gate-1", "gate.x.001", "gate", "digits", REVISION, accelerator_pool="l4")
+    environment = {each["name"]: each.get("value") for each in pod_of(job)["containers"][0]["env"]}
+
+    assert environment["TIDEGATE_ACCELERATOR_POOL"] == "l4"

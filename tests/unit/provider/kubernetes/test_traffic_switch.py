@@ -1,0 +1,306 @@
+import asyncio
+import json
+from dataclasses import replace
+from typing import Any
+
+import pytest
+
+from tests.unit.cluster.api_server import ApiServer
+from tests.unit.provider.kubernetes.runners import Runners, note, until
+from tests.unit.provider.stand_ins import Said
+from tidegate.cluster import names
+from tidegate.cluster.gate_records import GateRecords
+from tidegate.cluster.kinds import (
+    CONFIG_MAP,
+    DEPLOYMENT,
+    GRPC_ROUTE,
+    HTTP_ROUTE,
+    JOB,
+    LEASE,
+    SERVICE,
+)
+from tidegate.cluster.switch_records import SwitchRecords
+from tidegate.gate.verdict import Outcome
+from tidegate.provider.errors import CancelledOperation, ProviderError
+from tidegate.provider.handler import CheckFailure, Diff
+from tidegate.provider.kubernetes import TrafficSwitchHandler
+from tidegate.provider.kubernetes.access import ClusterAccess
+from tidegate.provider.shared.traffic_inputs import (
+    TrafficSwitchInputs,
+    TrafficSwitchOutputs,
+)
+from tidegate.spec.traffic import CanaryStep, SwitchStrategy
+from tidegate.traffic.switch_documents import Ending, Override
+
+pytestmark = pytest.mark.unit
+
+ONE = "digits-1-aaaaaaaa"
+TWO = "digits-2-bbbbbbbb"
+CANARY = SwitchStrategy(strategy="canary", steps=(CanaryStep(weight=25, seconds=12),))
+OVERRIDE = Override(service="digits", revision=ONE, at="2026-11-23T01:00:00Z", by="ann")
+
+
+def inputs(revision: str, standby: str | None = None, **changes: Any) -> TrafficSwitchInputs:
+    fields: dict[str, Any] = {
+        "service": "digits",
+        "models": ["digits"],
+        "revision": revision,
+        "standby": standby,
+        "hostnames": ["digits.example.org"],
+        "request_timeout_seconds": 30,
+        "drain_seconds": 0.2,
+    }
+    return TrafficSwitchInputs(**(fields | changes))
+
+
+@pytest.fixture
+async def handler(access: ClusterAccess, api: ApiServer, runners: Runners) -> TrafficSwitchHandler:
+    """Two gates have passed, and the traffic is at ONE."""
+    gates = GateRecords(access.cluster())
+    for revision in (ONE, TWO):
+        await gates.ensure("digits", revision)
+        await gates.keep_verdict(revision, note(Outcome.PASS, f"sha256:{'0' * 64}"))
+    handler = TrafficSwitchHandler(access)
+    await handler.create(Said().operation, inputs(ONE, TWO))
+    return handler
+
+
+def weights(api: ApiServer) -> dict[str, int]:
+    annotations = api.get(HTTP_ROUTE.plural, "digits")["metadata"]["annotations"]
+    return dict(json.loads(annotations[names.ROUTES_ANNOTATION])["routes"]["weights"])
+
+
+async def diff(handler: TrafficSwitchHandler, new: TrafficSwitchInputs) -> Diff:
+    """Against a state in which ONE is live and TWO stands by."""
+    return await handler.diff(
+        "digits", TrafficSwitchOutputs(live_revision=ONE), inputs(ONE, TWO), new
+    )
+
+
+async def update(
+    handler: TrafficSwitchHandler, new: TrafficSwitchInputs, said: Said | None = None
+) -> None:
+    outputs = TrafficSwitchOutputs(live_revision=ONE)
+    operation = (said or Said()).operation
+    await handler.update(operation, "digits", outputs, inputs(ONE, TWO), new)
+
+
+async def refused(handler: TrafficSwitchHandler, new: TrafficSwitchInputs) -> str:
+    with pytest.raises(ProviderError) as raised:
+        await update(handler, new)
+    return str(raised.value)
+
+
+async def test_the_first_deployment_is_a_job_from_no_routes(
+    api: ApiServer, runners: Runners, handler: TrafficSwitchHandler
+) -> None:
+    (request,) = runners.switches
+    assert request.routes_before is None
+    assert [each.kind for each in request.stages] == ["final"]
+    assert weights(api) == {ONE: 100, TWO: 0}
+    assert await handler.read("digits", None) == TrafficSwitchOutputs(
+        live_revision=ONE, weights={ONE: 100, TWO: 0}
+    )
+    assert await diff(handler, inputs(ONE, TWO)) == Diff()
+
+
+async def test_a_canary_goes_through_its_stages_and_a_rollback_does_not(
+    api: ApiServer, runners: Runners, handler: TrafficSwitchHandler
+) -> None:
+    said = Said()
+    await update(handler, inputs(TWO, ONE, strategy=CANARY), said)
+    await update(handler, inputs(ONE, TWO, strategy=CANARY))
+
+    _, forward, back = runners.switches
+    assert (forward.from_revision, forward.to_revision) == (ONE, TWO)
+    assert [each.kind for each in forward.stages] == ["shift", "final"]
+    assert [each.kind for each in back.stages] == ["final"]
+    assert "the runner ends with advanced" in said.info
+    assert weights(api) == {ONE: 100, TWO: 0}
+
+
+async def test_a_revision_shown_to_be_worse_is_refused_until_a_reason_is_given(
+    runners: Runners, handler: TrafficSwitchHandler
+) -> None:
+    runners.endings, runners.was_shown = [Ending.TURNED_BACK], True
+    canary = inputs(TWO, ONE, strategy=CANARY)
+
+    first = await refused(handler, canary)
+    second = await refused(handler, canary)
+
+    assert f"{ONE} takes all traffic of digits again" in first
+    assert second == first
+    assert len(runners.switches) == 2
+    await update(handler, canary.model_copy(update={"retry": "a node was lost"}))
+    assert len(runners.switches) == 3
+
+
+async def test_a_route_edited_by_hand_is_a_difference_that_is_told_and_mended(
+    api: ApiServer, runners: Runners, handler: TrafficSwitchHandler
+) -> None:
+    rules = api.get(HTTP_ROUTE.plural, "digits")["spec"]["rules"]
+    for rule in rules:
+        for backend in rule.get("backendRefs", []):
+            backend["weight"] = 50
+
+    found = await diff(handler, inputs(ONE, TWO))
+
+    assert found.changed == ("condition", "liveRevision")
+    assert any("HTTPRoute digits was edited" in each for each in found.notes)
+    state = await handler.read("digits", None)
+    assert state is not None
+    assert "edited" in state.condition
+    await update(handler, inputs(ONE, TWO))
+    assert await diff(handler, inputs(ONE, TWO)) == Diff()
+
+
+@pytest.mark.parametrize("kind", [HTTP_ROUTE, GRPC_ROUTE])
+async def test_a_deleted_route_is_a_difference_that_is_told_and_mended(
+    api: ApiServer, handler: TrafficSwitchHandler, kind: Any
+) -> None:
+    del api.objects[kind.plural, "team-a", "digits"]
+
+    found = await diff(handler, inputs(ONE, TWO))
+
+    assert "liveRevision" in found.changed
+    assert found.notes
+    await update(handler, inputs(ONE, TWO))
+    assert await diff(handler, inputs(ONE, TWO)) == Diff()
+
+
+async def test_no_traffic_without_a_passed_gate(
+    access: ClusterAccess, runners: Runners, handler: TrafficSwitchHandler
+) -> None:
+    await GateRecords(access.cluster()).remove(TWO)
+
+    assert "its gate has not passed here" in await refused(handler, inputs(TWO, ONE))
+    assert len(runners.switches) == 1
+
+
+async def test_a_run_that_a_killed_update_left_is_taken_up(
+    runners: Runners, handler: TrafficSwitchHandler
+) -> None:
+    runners.endings = [None]
+    canary = inputs(TWO, ONE, strategy=CANARY)
+    killed = asyncio.create_task(update(handler, canary))
+    await until(lambda: len(runners.switches) == 2)
+    killed.cancel()
+    found = await diff(handler, canary)
+    assert "liveRevision" in found.changed
+    assert f"a switch to {TWO} is under way" in found.notes[0]
+    said = Said()
+
+    again = asyncio.create_task(update(handler, canary, said))
+    await until(lambda: said.info)
+    runners.end_running(Ending.ADVANCED)
+    await again
+
+    assert "is under way; following it" in said.info[0]
+    assert len(runners.switches) == 2
+
+
+async def test_a_run_towards_what_is_not_declared_any_more_is_taken_back(
+    api: ApiServer, runners: Runners, handler: TrafficSwitchHandler
+) -> None:
+    runners.endings = [None]
+    killed = asyncio.create_task(update(handler, inputs(TWO, ONE, strategy=CANARY)))
+    await until(lambda: len(runners.switches) == 2)
+    killed.cancel()
+    said = Said()
+
+    await update(handler, inputs(ONE, TWO), said)
+
+    assert "was under way and is not declared any more" in said.info[0]
+    assert weights(api) == {ONE: 100, TWO: 0}
+
+
+async def test_a_job_that_has_gone_is_made_again_and_goes_on(
+    runners: Runners, handler: TrafficSwitchHandler
+) -> None:
+    runners.endings = [None, Ending.ADVANCED]
+    moving = asyncio.create_task(update(handler, inputs(TWO, ONE)))
+    await until(lambda: len(runners.switches) == 2)
+    (lost,) = [each for each in runners.jobs() if each.endswith("-002")]
+
+    runners.remove_job(lost)
+    await moving
+
+    assert f"{lost}-r1" in runners.jobs()
+    assert runners.switches[1] == runners.switches[2], "the same run goes on"
+
+
+async def test_cancelling_turns_the_traffic_back(
+    api: ApiServer, runners: Runners, handler: TrafficSwitchHandler
+) -> None:
+    runners.endings = [None]
+    said = Said()
+    moving = asyncio.create_task(update(handler, inputs(TWO, ONE, strategy=CANARY), said))
+    await until(lambda: len(runners.switches) == 2)
+
+    said.operation.cancelled.set()
+
+    with pytest.raises(CancelledOperation, match=f"{ONE} has all of the traffic again"):
+        await moving
+    assert weights(api) == {ONE: 100, TWO: 0}
+
+
+async def test_an_override_is_refused_at_preview_and_cleared_by_what_follows_it(
+    access: ClusterAccess, handler: TrafficSwitchHandler
+) -> None:
+    records = SwitchRecords(access.cluster())
+    await records.write_override(OVERRIDE)
+
+    (failure,) = await handler.check(inputs(TWO, ONE))
+    assert isinstance(failure, CheckFailure)
+    assert failure.property == "revision"
+    assert f"ann moved the traffic of digits to {ONE}" in failure.reason
+    assert "ann moved the traffic" in await refused(handler, inputs(TWO, ONE))
+
+    assert await handler.check(inputs(ONE, TWO)) == []
+    assert (await diff(handler, inputs(ONE, TWO))).changed == ("revision",)
+    await update(handler, inputs(ONE, TWO))
+    assert await records.override("digits") is None
+
+
+async def test_a_share_that_nobody_looks_after_is_taken_back_first(
+    api: ApiServer, runners: Runners, handler: TrafficSwitchHandler
+) -> None:
+    runners.route(replace(inputs(ONE, TWO).routes(), weights={ONE: 75, TWO: 25}))
+
+    await update(handler, inputs(TWO, ONE, strategy=CANARY))
+
+    _, clean, canary = runners.switches
+    assert clean.stages[-1].routes.weights == {ONE: 100}
+    assert canary.routes_before is not None
+    assert canary.routes_before.weights == {ONE: 100}
+    assert [each.kind for each in canary.stages] == ["shift", "final"]
+
+
+async def test_what_an_interrupted_update_made_and_nobody_declares_is_removed(
+    access: ClusterAccess, api: ApiServer, runners: Runners, handler: TrafficSwitchHandler
+) -> None:
+    stray = "digits-3-cccccccc"
+    for kind in (DEPLOYMENT, SERVICE, CONFIG_MAP):
+        for revision in (TWO, stray):
+            labels = names.labels("digits", revision)
+            api.put(kind.plural, {"metadata": {"name": revision, "labels": labels}})
+    await GateRecords(access.cluster()).ensure("digits", stray)
+    runners.route(inputs(TWO, ONE).routes())  # a killed `up` had moved the traffic
+    said = Said()
+
+    await update(handler, inputs(ONE, TWO), said)
+
+    assert f"removed {stray}: no stack declares it, no route mentions it" in said.info
+    assert api.names(DEPLOYMENT.plural) == api.names(SERVICE.plural) == [TWO]
+    assert not [each for each in api.names(CONFIG_MAP.plural) if stray in each]
+
+
+async def test_deletion_withdraws_the_routes_and_leaves_no_object(
+    api: ApiServer, handler: TrafficSwitchHandler
+) -> None:
+    await handler.delete(Said().operation, "digits", TrafficSwitchOutputs(live_revision=ONE))
+
+    left = [kind for kind in (HTTP_ROUTE, GRPC_ROUTE, JOB, LEASE) if api.names(kind.plural)]
+    assert left == []
+    assert not [each for each in api.names(CONFIG_MAP.plural) if each.startswith("switch.")]
+    assert await handler.read("digits", None) is None

@@ -1,0 +1,158 @@
+"""What stands between a conductor and the API server."""
+
+import asyncio
+
+import pytest
+
+from tests.unit.cluster.api_server import ApiServer
+from tests.unit.cluster.examples import GATEWAY, PLAN
+from tests.unit.runner.waiting import until
+from tests.unit.traffic.conducting import BEFORE, NEW, OLD, TARGET, FakeRouter
+from tidegate.cluster.errors import UnreachableError
+from tidegate.cluster.leases import Leases
+from tidegate.cluster.switch_records import SwitchRecords, SwitchRun
+from tidegate.runner import wanted as wanted_module
+from tidegate.runner.buffered_records import BufferedRecords
+from tidegate.runner.careful_router import CarefulRouter
+from tidegate.runner.wanted import AnotherRunnerError, WantedRun
+from tidegate.traffic.conductor_parts import Snapshot
+from tidegate.traffic.router import RouterError, UserCounters
+from tidegate.traffic.switch_documents import Decision, Ending, StageProgress, SwitchProgress
+
+pytestmark = pytest.mark.unit
+
+SERVICE = "digits"
+DECISION = Decision(ending=Ending.TURNED_BACK, reason="worse", was_shown=True, stage=2)
+
+
+@pytest.fixture
+def api() -> ApiServer:
+    return ApiServer()
+
+
+@pytest.fixture
+async def run(api: ApiServer) -> SwitchRun:
+    return await SwitchRecords(api.cluster()).submit(SERVICE, PLAN, GATEWAY, "ada")
+
+
+def progress(stage: int) -> SwitchProgress:
+    return SwitchProgress(
+        service=SERVICE,
+        run=1,
+        from_revision=OLD,
+        to_revision=NEW,
+        state="running",
+        stage=StageProgress(
+            index=stage,
+            of=3,
+            kind="shift",
+            weights={},
+            started_at="now",
+            minimum_seconds=1,
+            limit_seconds=2,
+            seconds_in=0,
+        ),
+        judgement=None,
+        message=f"stage {stage}",
+    )
+
+
+async def test_what_was_decided_is_written_before_anything_moves(
+    api: ApiServer, run: SwitchRun
+) -> None:
+    records = SwitchRecords(api.cluster())
+    buffered = BufferedRecords(records, SERVICE, run.name, ())
+    inner = FakeRouter()
+    router = CarefulRouter(inner, buffered.flush)
+    buffered.show(progress(2))
+    buffered.keep_decision(DECISION)
+    buffered.keep_reference([Snapshot(1.0, UserCounters(5, 0, 0, ()))])
+    buffered.note("turningBack", "worse")
+
+    api.is_down = True
+    with pytest.raises(RouterError, match="does not answer"):
+        await router.apply(TARGET, replacing=BEFORE)
+    assert inner.applied == []
+
+    api.is_down = False
+    await router.apply(TARGET, replacing=BEFORE)
+    assert len(inner.applied) == 1
+    found = await records.run(run.name)
+    assert found is not None
+    assert (found.position.stage, found.position.decision) == (1, DECISION)
+    assert await records.reference(run.name) == buffered.reference()
+    assert (await records.events(SERVICE))[-1]["event"] == "turningBack"
+
+
+async def test_what_is_written_is_written_once(api: ApiServer, run: SwitchRun) -> None:
+    buffered = BufferedRecords(SwitchRecords(api.cluster()), SERVICE, run.name, ())
+    buffered.show(progress(1))
+    buffered.note("stage", "one")
+    await buffered.flush()
+    asked = len(api.requests)
+
+    await buffered.flush()
+
+    assert len(api.requests) == asked
+
+
+async def test_a_run_is_wanted_until_it_is_cancelled(api: ApiServer, run: SwitchRun) -> None:
+    leases = Leases(api.cluster())
+    wanted = WantedRun(leases, run.name, "runner-1", lease_seconds=60)
+    async with wanted.watched():
+        await wanted.check_holder()
+        assert wanted.stop_reason() is None
+        await leases.ask_to_cancel(run.name)
+        await wanted.check_holder()
+        assert wanted.stop_reason() == "cancelled"
+
+
+async def test_a_lease_that_nobody_renews_is_lost(
+    api: ApiServer, run: SwitchRun, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(wanted_module, "POLL_SECONDS", 0.02)
+    leases = Leases(api.cluster())
+    wanted = WantedRun(leases, run.name, "runner-1", lease_seconds=0.5)
+    async with wanted.watched():
+        for _ in range(5):
+            await leases.renew(run.name, SERVICE)
+            await asyncio.sleep(0.05)
+        assert wanted.stop_reason() is None
+        await until(lambda: wanted.stop_reason() is not None)
+        assert wanted.stop_reason() == "leaseLost"
+
+
+async def test_time_without_an_api_server_does_not_count(
+    api: ApiServer, run: SwitchRun, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(wanted_module, "POLL_SECONDS", 0.02)
+    wanted = WantedRun(Leases(api.cluster()), run.name, "runner-1", lease_seconds=0.4)
+    async with wanted.watched():
+        api.is_down = True
+        await asyncio.sleep(0.7)
+        with pytest.raises(UnreachableError):
+            await wanted.check_holder()
+        assert wanted.stop_reason() is None
+        api.is_down = False
+
+
+async def test_a_second_process_on_the_same_run_ends_the_first(
+    api: ApiServer, run: SwitchRun, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(wanted_module, "POLL_SECONDS", 0.02)
+    leases = Leases(api.cluster())
+    first = WantedRun(leases, run.name, "runner-1", lease_seconds=60)
+    second = WantedRun(leases, run.name, "runner-2", lease_seconds=60)
+
+    async def work() -> None:
+        async with first.watched():
+            await asyncio.sleep(30)
+
+    working = asyncio.create_task(work())
+    await asyncio.sleep(0.1)
+    async with second.watched(), asyncio.timeout(10):
+        with pytest.raises(asyncio.CancelledError):
+            await working
+        with pytest.raises(AnotherRunnerError):
+            await first.check_holder()
+        await second.check_holder()

@@ -1,0 +1,147 @@
+"""Routes as the API server has them."""
+
+from typing import Any
+
+import pytest
+
+from tests.unit.cluster.api_server import NAMESPACE, ApiServer
+from tests.unit.traffic.conducting import BEFORE, NEW, OLD, TARGET
+from tidegate.cluster.kinds import GRPC_ROUTE, HTTP_ROUTE
+from tidegate.spec.kubernetes_gateway import GatewayReference
+from tidegate.traffic.gateway_api.desired import DesiredRoutes
+from tidegate.traffic.gateway_api.objects import OWNED, render
+from tidegate.traffic.gateway_api.recorded import RecordedRoutes
+from tidegate.traffic.gateway_api.router import GatewayApiRouter
+from tidegate.traffic.router import RouterError, RoutesChangedError
+
+pytestmark = pytest.mark.unit
+
+GATEWAY = GatewayReference(namespace="edge", name="tidegate", http_section="http")
+DESIRED = DesiredRoutes(TARGET, ("digits-0-00000000",))
+
+
+def accepted(generation: int, **changed: str) -> dict[str, Any]:
+    """The status that Envoy Gateway writes; `ResolvedRefs="False"` says otherwise."""
+    conditions = [
+        {
+            "type": name,
+            "status": changed.get(name, "True"),
+            "observedGeneration": generation,
+            "reason": "BackendNotFound" if name in changed else name,
+            "message": "service digits-9 not found" if name in changed else "fine",
+        }
+        for name in ("Accepted", "ResolvedRefs")
+    ]
+    reference = {"namespace": GATEWAY.namespace, "name": GATEWAY.name}
+    return {"parents": [{"parentRef": reference, "conditions": conditions}]}
+
+
+@pytest.fixture
+def api() -> ApiServer:
+    return ApiServer()
+
+
+@pytest.fixture
+def recorded(api: ApiServer) -> RecordedRoutes:
+    return RecordedRoutes(api.cluster(), GATEWAY)
+
+
+def put(api: ApiServer, desired: DesiredRoutes = DESIRED, **changed: str) -> None:
+    for kind, content in render(desired, GATEWAY).items():
+        stored = api.put(kind.plural, content)
+        if kind in {HTTP_ROUTE, GRPC_ROUTE}:
+            stored["status"] = accepted(stored["metadata"]["generation"], **changed)
+
+
+async def test_routes_in_force_have_no_problems(api: ApiServer, recorded: RecordedRoutes) -> None:
+    put(api)
+
+    found = await recorded.of("digits")
+
+    assert found is not None
+    assert (found.routes, found.problems, found.is_settled) == (TARGET, (), True)
+    assert found.mentions("digits-0-00000000") and found.mentions(OLD)
+    assert not found.mentions("digits-9-ffffffff")
+    assert [each.routes for each in await recorded.all()] == [TARGET]
+
+
+async def test_a_service_without_routes_has_none(recorded: RecordedRoutes) -> None:
+    assert await recorded.of("digits") is None
+    assert await recorded.all() == []
+
+
+async def test_a_route_that_somebody_else_made_is_none_of_ours(
+    api: ApiServer, recorded: RecordedRoutes
+) -> None:
+    api.put("httproutes", {"metadata": {"name": "digits"}, "spec": {"rules": []}})
+
+    assert await recorded.of("digits") is None
+
+
+async def test_edited_missing_and_refused_objects_are_named(
+    api: ApiServer, recorded: RecordedRoutes
+) -> None:
+    put(api, ResolvedRefs="False")
+    api.get("httproutes", "digits")["spec"]["rules"][-1]["backendRefs"][0]["weight"] = 7
+    del api.objects["grpcroutes", NAMESPACE, "digits"]
+
+    found = await recorded.of("digits")
+
+    assert found is not None
+    assert found.problems == (
+        "HTTPRoute digits was edited past tidegate",
+        "HTTPRoute digits: BackendNotFound: service digits-9 not found",
+        "GRPCRoute digits is missing",
+    )
+
+
+async def test_a_route_of_another_version_is_not_settled(
+    api: ApiServer, recorded: RecordedRoutes
+) -> None:
+    put(api)
+    api.get("grpcroutes", "digits")["metadata"]["generation"] += 1
+
+    found = await recorded.of("digits")
+
+    assert found is not None and not found.is_settled
+
+
+async def test_withdrawing_deletes_every_object(api: ApiServer, recorded: RecordedRoutes) -> None:
+    put(api)
+    api.unknown_plurals = {"backendtrafficpolicies"}
+
+    await recorded.withdraw("digits")
+
+    left = [kind.plural for kind in OWNED if api.names(kind.plural)]
+    assert left == ["backendtrafficpolicies"]
+
+
+async def test_only_the_routes_that_were_meant_are_replaced(api: ApiServer) -> None:
+    put(api)
+    router = GatewayApiRouter(api.cluster(), GATEWAY)
+
+    with pytest.raises(RoutesChangedError):
+        await router.apply(TARGET, replacing=BEFORE)
+    await router.close()
+
+
+async def test_no_answer_of_the_api_server_is_a_silent_router(api: ApiServer) -> None:
+    api.is_down = True
+    router = GatewayApiRouter(api.cluster(), GATEWAY)
+
+    with pytest.raises(RouterError, match="does not answer"):
+        await router.observe("digits")
+    with pytest.raises(RouterError, match="does not answer"):
+        await router.is_healthy(NEW)
+    await router.close()
+
+
+async def test_a_revision_without_a_ready_endpoint_is_not_healthy(api: ApiServer) -> None:
+    labels = {"kubernetes.io/service-name": NEW}
+    endpoints = [{"addresses": ["10.0.0.1"], "conditions": {"ready": False}}]
+    content = {"metadata": {"name": "slice", "labels": labels}, "endpoints": endpoints}
+    api.put("endpointslices", content)
+    router = GatewayApiRouter(api.cluster(), GATEWAY)
+
+    assert not await router.is_healthy(NEW)
+    await router.close()

@@ -125,14 +125,14 @@ class _Declaring:
         if release is None:
             return None
         serving = None
-        if self.settings.platform.kubernetes is not None:
+        if self.settings.kubernetes is not None:
             serving = self._serving(release)
             if serving is None:
                 return None
         return attempt((self.name, key), self._named, release, serving)
 
     def _serving(self, release: Release) -> Serving | None:
-        cluster, service = self.settings.platform.kubernetes, self.service.kubernetes
+        cluster, service = self.settings.kubernetes, self.service.kubernetes
         if cluster is None or service is None:  # the latter is reported once, for the service
             return None
         key = (self.name, "kubernetes")
@@ -156,7 +156,7 @@ class _Declaring:
 
 def _check_cluster(settings: Settings, root: Path, findings: _Findings) -> None:
     """What is about the cluster, or about all services on it."""
-    cluster = settings.platform.kubernetes
+    cluster = settings.kubernetes
     on_cluster = {}
     for name, service in sorted(settings.services.items()):
         if service.kubernetes is not None:
@@ -167,12 +167,6 @@ def _check_cluster(settings: Settings, root: Path, findings: _Findings) -> None:
                 "is missing. Instead: write pool and model, or `existing`."
                 if cluster is not None
                 else "cannot work: the platform is local. Instead: remove it.",
-            )
-        if cluster is not None and service.affinity is not None:
-            findings.add(
-                (name, "affinity"),
-                "cannot work: sessions are not yet kept on a revision on a cluster. "
-                "Instead: remove it.",
             )
     if cluster is None:
         return

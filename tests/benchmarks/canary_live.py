@@ -26,11 +26,11 @@ from tests.engine.harness.releases import SERVICE, Fault, publish_variant
 from tidegate.gate.statistics import lower_bound, upper_bound
 from tidegate.local.stack import LocalStack
 from tidegate.local.state_folder import StateFolder
-from tidegate.local.switch_runs import SwitchPlan
 from tidegate.spec.traffic import CanaryStep, SwitchStrategy
 from tidegate.traffic.plan import plan
 from tidegate.traffic.routes import ServiceRoutes
 from tidegate.traffic.switch_documents import Ending
+from tidegate.traffic.switch_history import SwitchPlan
 
 RUNS = 20
 LOAD_PER_SECOND = 110.0

@@ -12,7 +12,6 @@ from tidegate.resources import LoadTestGate, TrafficHold, TrafficSwitch
 from tidegate.serving.platform import Platform, Slot
 from tidegate.spec.errors import SpecError
 from tidegate.spec.revision import Revision
-from tidegate.spec.serving_on_kubernetes import PLATFORM as KUBERNETES
 from tidegate.spec.serving_on_kubernetes import Replicas
 from tidegate.spec.traffic import Affinity, SwitchStrategy
 from tidegate.traffic.plan import check_plan
@@ -51,13 +50,6 @@ class InferenceServiceArgs:
     replicas: Replicas | None = None
 
     def __post_init__(self) -> None:
-        if self.affinity is not None and self.live.platform == KUBERNETES:
-            raise SpecError(
-                "affinity",
-                self.affinity.cookie or self.affinity.header,
-                "sessions are not yet kept on a revision on a cluster",
-                "no affinity, or the embedded platform",
-            )
         check_plan(self.switch, self.drain_seconds, self.max_stream_seconds)
         if self.standby is None:
             return

@@ -33,7 +33,7 @@ class Upstream:
     revision: str
     http_port: int
     grpc_port: int
-    address: str = "127.0.0.1"
+    address: str = field(default="127.0.0.1", kw_only=True)
     asked: list[Mapping[str, str]] = field(default_factory=list, init=False)
     _http: asyncio.Server | None = field(default=None, init=False)
     _grpc: grpc.aio.Server | None = field(default=None, init=False)

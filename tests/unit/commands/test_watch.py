@@ -11,7 +11,6 @@ from rich.console import Console
 from tests.unit.commands.conftest import Scene
 from tidegate.commands.watch_view import document, line, picture
 from tidegate.local.service_watch import RevisionView, ServiceView, ServiceWatch
-from tidegate.local.switch_runs import SwitchPlan
 from tidegate.spec.traffic import SwitchStrategy
 from tidegate.traffic.plan import Stage
 from tidegate.traffic.router import UserCounters
@@ -23,6 +22,7 @@ from tidegate.traffic.switch_documents import (
     StageProgress,
     SwitchProgress,
 )
+from tidegate.traffic.switch_history import SwitchPlan
 from tidegate.traffic.user_window import UserWindow
 
 pytestmark = pytest.mark.unit

@@ -5,8 +5,11 @@ from pathlib import Path
 from typing import Any
 
 import pulumi
+import pulumi_aws
+import pulumi_gcp
 import pulumi_kubernetes
 
+from tests.unit.aws.examples import AWS_EXAMPLES
 from tidegate.gate.profile import load_profile
 from tidegate.kubernetes.gateway import KubernetesGateway, KubernetesGatewayArgs
 from tidegate.kubernetes.platform import KubernetesPlatform, KubernetesPlatformArgs
@@ -101,5 +104,19 @@ EXAMPLES: dict[type[pulumi.ComponentResource], tuple[type, Callable[[], Any]]] =
     KubernetesPlatform: (KubernetesPlatformArgs, kubernetes_platform_arguments),
     KubernetesGateway: (KubernetesGatewayArgs, gateway_arguments),
     InferenceService: (InferenceServiceArgs, service_arguments),
+    **AWS_EXAMPLES,
 }
 """Component class → its arguments' class, and what makes such arguments."""
+
+
+def cloud_options(component: type[pulumi.ComponentResource]) -> pulumi.ResourceOptions | None:
+    """The providers that components of a cloud get from whoever makes them."""
+    cloud = component.__module__.split(".")[1]
+    if cloud not in ("aws", "gcp"):
+        return None
+    inside = pulumi_kubernetes.Provider("in-the-cluster", context="test")
+    if cloud == "aws":
+        aws = pulumi_aws.Provider("in-the-cloud", region="us-east-2")
+        return pulumi.ResourceOptions(providers=[inside, aws])
+    gcp = pulumi_gcp.Provider("in-the-cloud", project="acme-gpu", region="us-central1")
+    return pulumi.ResourceOptions(providers=[inside, gcp])

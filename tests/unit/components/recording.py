@@ -65,11 +65,22 @@ OUTPUTS = {
 }
 
 
+MADE_BY_CLOUDS: dict[str, dict[str, Any]] = {
+    "aws:eks/cluster:Cluster": {"certificateAuthority": {"data": "Y2E="}},
+    "aws:ecr/repository:Repository": {"repositoryUrl": "registry.test/prod/runner"},
+}
+"""Outputs that components look into."""
+
+
 class _Echo(mocks.Mocks):
     """A resource's state is its inputs and, for each output of its type, a text."""
 
     def new_resource(self, args: mocks.MockResourceArgs) -> tuple[str, dict[str, Any]]:
         outputs = {name: f"{name} of {args.name}" for name in OUTPUTS.get(args.typ, ())}
+        outputs |= MADE_BY_CLOUDS.get(args.typ, {})
+        if args.typ.startswith("aws:"):
+            made = {"arn": f"arn:aws:x:us-east-2:123456789012:{args.name}", "name": args.name}
+            outputs |= {name: value for name, value in made.items() if name not in args.inputs}
         return f"{args.name}-id", {**args.inputs, **outputs}
 
     def call(self, args: mocks.MockCallArgs) -> tuple[dict[str, Any], None]:

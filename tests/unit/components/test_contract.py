@@ -10,7 +10,7 @@ import pulumi
 import pytest
 
 import tidegate
-from tests.unit.components.examples import EXAMPLES
+from tests.unit.components.examples import EXAMPLES, cloud_options
 from tests.unit.components.recording import Recording, Registration, record
 
 pytestmark = pytest.mark.unit
@@ -43,7 +43,9 @@ def type_token(component: Component) -> str:
 
 def recorded(component: Component) -> tuple[Recording, Registration]:
     constructor: Any = component
-    recording = record(lambda: constructor("example", EXAMPLES[component][1]()))
+    recording = record(
+        lambda: constructor("example", EXAMPLES[component][1](), cloud_options(component))
+    )
     return recording, recording.only(type_token(component), "example")
 
 
@@ -102,7 +104,8 @@ def test_it_registers_the_outputs_that_it_declares(component: Component) -> None
 @each_component
 def test_all_it_makes_is_below_it(component: Component) -> None:
     recording, registration = recorded(component)
-    arguments = {each.urn for each in record(EXAMPLES[component][1]).resources}
+    before = record(lambda: (EXAMPLES[component][1](), cloud_options(component)))
+    arguments = {each.urn for each in before.resources}
     made = [each for each in recording.resources if each.urn not in arguments | {registration.urn}]
 
     assert made

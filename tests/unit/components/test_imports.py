@@ -3,7 +3,7 @@
 import ast
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import pytest
@@ -26,9 +26,23 @@ ALLOWED = {
     "serving": {"gate", "resources", "spec", "traffic"},
     "local": {"gate", "resources", "serving", "spec", "traffic"},
     "kubernetes": {"cluster", "gate", "resources", "serving", "spec"},
-    "provider": {"gate", "local", "promotion", "spec", "traffic"},
+    "cluster": {"gate", "spec", "traffic"},
+    "traffic.gateway_api": {"cluster", "gate", "spec", "traffic"},
+    "runner": {"cluster", "gate", "spec", "traffic", "traffic.gateway_api"},
+    "provider": {
+        "cluster",
+        "gate",
+        "kubernetes",
+        "local",
+        "promotion",
+        "spec",
+        "traffic",
+        "traffic.gateway_api",
+    },
 }
-WITHOUT_PULUMI = LEAVES | {"spec", "gate", "traffic"}
+# Folders inside a part that count as parts of their own.
+INNER_PARTS = {"traffic.gateway_api"}
+WITHOUT_PULUMI = LEAVES | {"spec", "gate", "traffic", "traffic.gateway_api", "cluster", "runner"}
 
 
 def imports(path: Path) -> Iterator[str]:
@@ -44,12 +58,17 @@ def imports(path: Path) -> Iterator[str]:
 
 def part_of(path: Path) -> str:
     """`spec` for spec/errors.py, `files` for files.py."""
-    return path.relative_to(PACKAGE).parts[0].removesuffix(".py")
+    return part_named(path.relative_to(PACKAGE).with_suffix("").parts)
+
+
+def part_named(names: Sequence[str]) -> str:
+    inner = ".".join(names[:2])
+    return inner if inner in INNER_PARTS else names[0]
 
 
 def own_parts(path: Path) -> set[str]:
-    parts = {name.split(".")[1] for name in imports(path) if name.startswith("tidegate.")}
-    return parts - {part_of(path)}
+    own = (name.split(".")[1:] for name in imports(path) if name.startswith("tidegate."))
+    return {part_named(names) for names in own} - {part_of(path)}
 
 
 def roots(path: Path) -> set[str]:

@@ -9,7 +9,7 @@ import pulumi
 from pulumi.runtime import mocks
 from pulumi.runtime.stack import run_pulumi_func
 
-from tests.unit.spec.cluster_documents import Document
+from tests.unit.spec.cluster_documents import NOW, Document
 from tidegate.gcp.gpu_cluster import GpuCluster, GpuClusterArgs
 from tidegate.spec.cluster_plan import parse_cluster
 from tidegate.spec.workload_identity import WorkloadIdentity
@@ -100,5 +100,5 @@ def run(program: Callable[[], object]) -> Declarations:
 
 def declare(document: Document, *workloads: WorkloadIdentity) -> Declarations:
     """What the cluster of a plan declares."""
-    args = GpuClusterArgs(plan=parse_cluster(document), workloads=workloads)
+    args = GpuClusterArgs(plan=parse_cluster(document), workloads=workloads, now=NOW)
     return run(lambda: GpuCluster("prod", args))

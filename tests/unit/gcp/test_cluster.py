@@ -210,8 +210,33 @@ def test_what_other_components_need_is_known_before_anything_is_made() -> None:
     (gpus,) = seen["pools"]
     assert gpus.gpus_per_node == 16
     assert gpus.node_labels == {"tidegate.dev/pool": "gpus"}
-    assert seen["classes"] == {"hot": "tidegate-hot", "warm": "tidegate-warm"}
+    assert seen["classes"] == {
+        "hot": "tidegate-hot",
+        "warm": "tidegate-warm",
+        "cold": "tidegate-cold",
+    }
     (user,) = seen["kubeconfig"]["users"]
     assert user["user"]["exec"]["command"] == "gke-gcloud-auth-plugin"
     (cluster,) = seen["kubeconfig"]["clusters"]
     assert cluster["cluster"]["server"] == "https://203.0.113.10"
+
+
+@pytest.mark.parametrize(
+    ("lock", "volumes"),
+    [
+        ({}, {"tidegate-cold", "tidegate-models", "tidegate-checkpoints"}),
+        ({"lockDays": 30}, {"tidegate-cold", "tidegate-models"}),
+    ],
+)
+def test_a_bucket_is_mounted_and_takes_checkpoints_unless_it_is_locked(
+    lock: dict[str, int], volumes: set[str]
+) -> None:
+    declared = with_storage(cold={**COLD, **lock})
+    made = {
+        each.inputs["metadata"]["name"]: each.inputs["spec"]
+        for each in declared.of("kubernetes:core/v1:PersistentVolume")
+    }
+    assert set(made) == volumes
+    assert made["tidegate-models"]["storageClassName"] == "gcsfusecsi-serving"
+    assert made["tidegate-models"]["mountOptions"] == ["ro", "only-dir=models"]
+    assert {spec["csi"]["volumeHandle"] for spec in made.values()} == {"acme-prod"}

@@ -164,12 +164,6 @@ def test_without_any_image_of_triton_the_message_says_where_one_is_written() -> 
     assert "kubernetes.image with a Triton image by digest" in sentence
 
 
-def test_an_affinity_is_refused() -> None:
-    (sentence,) = findings(digits(affinity={"cookie": "session"}))
-
-    assert sentence.startswith(f"{FILE}: tidegate:services.digits.affinity: cannot work: ")
-
-
 def test_a_service_that_does_not_say_how_the_cluster_serves_it() -> None:
     assert findings({"digits": {"release": "digits@1"}}) == [
         f"{FILE}: tidegate:services.digits.kubernetes: is missing. "

@@ -23,7 +23,6 @@ from tidegate.spec.errors import SpecError
 from tidegate.spec.kubernetes_gateway import GatewayReference
 from tidegate.spec.revision import Revision
 from tidegate.spec.serving_on_kubernetes import ExistingServing, Replicas
-from tidegate.spec.traffic import Affinity
 
 pytestmark = pytest.mark.unit
 
@@ -264,10 +263,6 @@ def test_replicas_that_cannot_be_evicted_or_placed_are_refused(
 
     assert error.field == "replicas"
     assert mend in error.instead
-
-
-def test_sessions_are_refused_until_they_are_kept() -> None:
-    assert refusal(affinity=Affinity(cookie="session")).field == "affinity"
 
 
 def test_evidence_that_would_go_with_its_pod_is_refused() -> None:

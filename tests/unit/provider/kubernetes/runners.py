@@ -62,7 +62,7 @@ class Runners:
 
     def _carry_out(self, job: Object) -> None:
         kind = job["metadata"]["labels"][names.JOB_LABEL]
-        run = job["metadata"]["annotations"][names.RUN_LABEL]
+        run = job["metadata"]["annotations"][names.RUN_ANNOTATION]
         match kind:
             case "gate":
                 self._gate(job["metadata"]["name"], run)
@@ -78,7 +78,7 @@ class Runners:
         run = lease["metadata"]["name"]
         for name in self.jobs():
             job = self.api.get(JOB.plural, name)
-            if job["metadata"]["annotations"][names.RUN_LABEL] != run or _has_ended(job):
+            if job["metadata"]["annotations"][names.RUN_ANNOTATION] != run or _has_ended(job):
                 continue
             if run.startswith("gate."):
                 progress = GateProgress(at=AT, event="cancelled", message="cancelled; no verdict")
@@ -175,7 +175,7 @@ class Runners:
             for each in self.jobs()
             if each.startswith("switch-") and not _has_ended(self.api.get(JOB.plural, each))
         ]
-        run = self.api.get(JOB.plural, job)["metadata"]["annotations"][names.RUN_LABEL]
+        run = self.api.get(JOB.plural, job)["metadata"]["annotations"][names.RUN_ANNOTATION]
         self._end_switch(job, run, ending)
 
     # -- the Job's controller and the kubelet ---------------------------------------------------

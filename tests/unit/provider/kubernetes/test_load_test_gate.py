@@ -276,6 +276,8 @@ async def test_deletion_leaves_no_object_and_another_gate_has_another_nonce(
 ) -> None:
     runners.verdicts = [Outcome.PASS, Outcome.PASS]
     first = await create(handler)
+    labels = names.labels()
+    api.put(LEASE.plural, {"metadata": {"name": "accelerator-pool.l4", "labels": labels}})
 
     await handler.delete(Said().operation, REVISION, first.outputs)
 

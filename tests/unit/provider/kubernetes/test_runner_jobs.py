@@ -58,7 +58,7 @@ def test_every_label_fits_the_longest_revision() -> None:
 
     assert all(len(value) <= 63 for value in made["metadata"]["labels"].values())
     assert len(made["metadata"]["name"]) <= 63
-    assert made["metadata"]["annotations"][names.RUN_LABEL] == job.run
+    assert made["metadata"]["annotations"][names.RUN_ANNOTATION] == job.run
 
 
 def test_its_pods_meet_the_restricted_standard() -> None:

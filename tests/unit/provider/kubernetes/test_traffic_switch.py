@@ -214,6 +214,18 @@ async def test_a_run_towards_what_is_not_declared_any_more_is_taken_back(
     assert weights(api) == {ONE: 100, TWO: 0}
 
 
+async def test_a_switch_that_ended_while_nobody_looked_is_not_done_again(
+    runners: Runners, handler: TrafficSwitchHandler
+) -> None:
+    await update(handler, inputs(TWO, ONE))
+    said = Said()
+
+    await update(handler, inputs(TWO, ONE), said)  # the engine had not written it down
+
+    assert said.info[0] == f"all traffic of digits goes to {TWO}"
+    assert len(runners.switches) == 2
+
+
 async def test_a_job_that_has_gone_is_made_again_and_goes_on(
     runners: Runners, handler: TrafficSwitchHandler
 ) -> None:

@@ -10,6 +10,7 @@ import pulumi_gcp
 import pulumi_kubernetes
 
 from tests.unit.aws.examples import AWS_EXAMPLES
+from tests.unit.gcp.examples import GCP_EXAMPLES
 from tidegate.gate.profile import load_profile
 from tidegate.kubernetes.gateway import KubernetesGateway, KubernetesGatewayArgs
 from tidegate.kubernetes.platform import KubernetesPlatform, KubernetesPlatformArgs
@@ -105,6 +106,7 @@ EXAMPLES: dict[type[pulumi.ComponentResource], tuple[type, Callable[[], Any]]] =
     KubernetesGateway: (KubernetesGatewayArgs, gateway_arguments),
     InferenceService: (InferenceServiceArgs, service_arguments),
     **AWS_EXAMPLES,
+    **GCP_EXAMPLES,
 }
 """Component class → its arguments' class, and what makes such arguments."""
 

@@ -67,7 +67,17 @@ OUTPUTS = {
 
 MADE_BY_CLOUDS: dict[str, dict[str, Any]] = {
     "aws:eks/cluster:Cluster": {"certificateAuthority": {"data": "Y2E="}},
+    "aws:eks/nodeGroup:NodeGroup": {"resources": [{"autoscalingGroups": [{"name": "nodes"}]}]},
     "aws:ecr/repository:Repository": {"repositoryUrl": "registry.test/prod/runner"},
+    "gcp:compute/globalAddress:GlobalAddress": {"address": "10.64.0.0"},
+    "gcp:container/cluster:Cluster": {
+        "name": "prod",
+        "endpoint": "203.0.113.10",
+        "masterAuth": {"clusterCaCertificate": "Y2E="},
+    },
+    "gcp:filestore/instance:Instance": {"networks": [{"ipAddresses": ["10.64.1.2"]}]},
+    "gcp:lustre/instance:Instance": {"mountPoint": "10.64.0.2@tcp:/lustre"},
+    "gcp:parallelstore/instance:Instance": {"accessPoints": ["10.64.0.2"]},
 }
 """Outputs that components look into."""
 
@@ -78,8 +88,10 @@ class _Echo(mocks.Mocks):
     def new_resource(self, args: mocks.MockResourceArgs) -> tuple[str, dict[str, Any]]:
         outputs = {name: f"{name} of {args.name}" for name in OUTPUTS.get(args.typ, ())}
         outputs |= MADE_BY_CLOUDS.get(args.typ, {})
-        if args.typ.startswith("aws:"):
-            made = {"arn": f"arn:aws:x:us-east-2:123456789012:{args.name}", "name": args.name}
+        if args.typ.startswith(("aws:", "gcp:")):
+            made = {"name": args.name}
+            if args.typ.startswith("aws:"):
+                made["arn"] = f"arn:aws:x:us-east-2:123456789012:{args.name}"
             outputs |= {name: value for name, value in made.items() if name not in args.inputs}
         return f"{args.name}-id", {**args.inputs, **outputs}
 

@@ -13,7 +13,7 @@ from tests.unit.gcp.declared import (
     declare,
     run,
 )
-from tests.unit.spec.cluster_documents import gcp, pool
+from tests.unit.spec.cluster_documents import aws, gcp, pool
 from tidegate.gcp.gpu_cluster import GpuCluster, GpuClusterArgs
 from tidegate.spec.cluster_plan import parse_cluster
 from tidegate.spec.errors import SpecError
@@ -184,6 +184,11 @@ def test_a_workload_gets_the_bucket_without_a_key_and_may_read_and_add() -> None
 def test_workloads_without_a_bucket_are_refused() -> None:
     with pytest.raises(SpecError, match=r"storage\.cold"):
         GpuClusterArgs(plan=parse_cluster(gcp()), workloads=[RUNNER])
+
+
+def test_another_clouds_plan_is_refused() -> None:
+    with pytest.raises(SpecError, match=r"tidegate\.aws\.gpu_cluster"):
+        GpuClusterArgs(plan=parse_cluster(aws()))
 
 
 def test_a_plan_that_cannot_work_declares_nothing() -> None:

@@ -100,7 +100,8 @@ def test_another_pool_moves_no_network() -> None:
         ("a3-ultragpu-8g", "explicit", "nccl-plugin-gib:v", "nvidia-h200-141gb"),
         ("a4-highgpu-8g", "managed", "nccl-plugin-gib:v", "nvidia-b200"),
         ("a4x-highgpu-4g", "managed", "nccl-plugin-gib-arm64:v", "nvidia-gb200"),
-        ("a3-highgpu-8g", "explicit", "nccl-plugin-gpudirecttcpx-dev:v", "nvidia-h100-80gb"),
+        ("a3-highgpu-8g", "explicit", "gpudirect-tcpx/nccl-plugin-", "nvidia-h100-80gb"),
+        ("a3-megagpu-8g", "explicit", "gpudirect-tcpxo/nccl-plugin-", "nvidia-h100-mega-80gb"),
     ],
 )
 def test_nodes_with_gpudirect_get_their_nccl_plugin(
@@ -110,8 +111,7 @@ def test_nodes_with_gpudirect_get_their_nccl_plugin(
     sets = [each.inputs for each in declared.of("kubernetes:apps/v1:DaemonSet")]
     (installer,) = (each for each in sets if each["metadata"]["name"].endswith("-installer"))
     pod = installer["spec"]["template"]["spec"]
-    (container,) = pod["initContainers"]
-    assert image in container["image"]
+    assert image in pod["initContainers"][-1]["image"]
     (term,) = pod["affinity"]["nodeAffinity"]["requiredDuringSchedulingIgnoredDuringExecution"][
         "nodeSelectorTerms"
     ]
@@ -122,6 +122,7 @@ def test_no_image_is_without_a_version() -> None:
     declared = declare(
         gcp(
             pool("a3-highgpu-8g", name="tcpx", fabric=FABRIC),
+            pool("a3-megagpu-8g", name="tcpxo", fabric=FABRIC),
             pool("a3-ultragpu-8g", name="gib", fabric=FABRIC, zones=["us-central1-b"]),
         )
     )
@@ -134,5 +135,6 @@ def test_no_image_is_without_a_version() -> None:
         for pod in pods
         for container in [*pod["containers"], *pod.get("initContainers", [])]
     ]
-    assert len(images) == 5
-    assert all("@sha256:" in image or ":v" in image.rpartition("/")[2] for image in images)
+    assert len(images) == 8
+    assert all("@sha256:" in image or ":" in image.rpartition("/")[2] for image in images)
+    assert not any(image.endswith(":latest") for image in images)

@@ -22,7 +22,7 @@ def revision_of(pod: str) -> str:
 
 
 async def serve() -> None:
-    upstream = Upstream(revision_of(socket.gethostname()), HTTP_PORT, GRPC_PORT, EVERYWHERE)
+    upstream = Upstream(revision_of(socket.gethostname()), HTTP_PORT, GRPC_PORT, address=EVERYWHERE)
     await upstream.start()
     metrics = await asyncio.start_server(_empty_page, EVERYWHERE, METRICS_PORT)
     stopped = asyncio.Event()

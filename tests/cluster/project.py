@@ -1,23 +1,28 @@
 """A copy of the project with a stack on a test cluster, driven through the real pulumi."""
 
 import os
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 import lightkube
 import yaml
 from lightkube.generic_resource import create_namespaced_resource
+from lightkube.models.meta_v1 import ObjectMeta
 from lightkube.resources.apps_v1 import Deployment
 from lightkube.resources.batch_v1 import Job
 from lightkube.resources.coordination_v1 import Lease
-from lightkube.resources.core_v1 import ConfigMap, Pod, Service, ServiceAccount
+from lightkube.resources.core_v1 import ConfigMap, Namespace, Pod, Service, ServiceAccount
 
 from tests.cluster.harness.cluster import KubernetesCluster
 from tests.cluster.harness.envoy_gateway import GATEWAY_CLASS
-from tests.engine.harness.project import Project
+from tests.engine.harness.command import Command
+from tests.engine.harness.project import UNDECIDED, UNDECIDED_RETRIES, Project
 from tests.engine.harness.releases import SERVICE
 from tests.engine.harness.toolchain_environment import REPOSITORY
+from tests.engine.harness.waiting import wait_for
 from tidegate.cluster import names
 from tidegate.spec.release import load_release
 from tidegate.spec.revision import Probes, Revision
@@ -32,7 +37,31 @@ TRITON_IMAGE = f"nvcr.io/nvidia/tritonserver@{ANY_DIGEST}"
 RUNNER_IMAGE = "registry.test/tidegate/runner:test"
 MODELS = "registry.test/models"
 HTTPRoute = create_namespaced_resource("gateway.networking.k8s.io", "v1", "HTTPRoute", "httproutes")
+KUBECONFIG_OF_THE_PROGRAM = "kubeconfig=kubeconfig_of(cluster, made),"
+KUBECONFIG_MADE_LATE = "kubeconfig=made_late(kubeconfig_path(cluster, ROOT)),"
+MADE_LATE = """
+def made_late(path):
+    import pulumi
+    import pulumi_kubernetes
+    provider = pulumi_kubernetes.Provider("before", kubeconfig=str(path), namespace="default")
+    opts = pulumi.ResourceOptions(provider=provider)
+    cluster = pulumi_kubernetes.core.v1.ConfigMap("cluster", opts=opts)
+    return cluster.metadata.apply(lambda metadata: metadata.uid and path.read_text())
+"""
 OURS = {names.MANAGED_BY_LABEL: names.MANAGER}
+
+
+@contextmanager
+def project_in(
+    cluster: KubernetesCluster, namespace: str, folder: Path
+) -> Iterator["ClusterProject"]:
+    """A project with a namespace of its own; both are removed at the end."""
+    client = cluster.client()
+    client.create(Namespace(metadata=ObjectMeta(name=namespace)))
+    project = ClusterProject(folder / "p", cluster, namespace)
+    yield project
+    project.remove()
+    client.delete(Namespace, namespace)
 
 
 class ClusterProject(Project):
@@ -87,8 +116,17 @@ class ClusterProject(Project):
         }
         self.stack_file.write_text(yaml.safe_dump(shipped, sort_keys=False), encoding="utf-8")
 
-    def declare_digits(self, release: str, standby: str | None = None, **settings: Any) -> None:
-        """Declare the digits service by release names; every release has its files in an image."""
+    def declare_digits(
+        self,
+        release: str,
+        standby: str | None = None,
+        serving: Mapping[str, Any] = MappingProxyType({}),
+        **settings: Any,
+    ) -> None:
+        """Declare the digits service by release names; every release has its files in an image.
+
+        `serving` are further settings of how the cluster serves it.
+        """
         releases = [each for each in (release, standby) if each is not None]
         images = {f"{SERVICE}@{each}": {"reference": self._image(each)} for each in releases}
         super().declare_digits(
@@ -101,6 +139,7 @@ class ClusterProject(Project):
                 "sharedMemoryGib": 0.5,
                 "hostnames": ["digits.example.org"],
                 "model": {"ociImages": images},
+                **serving,
             },
             probes={"readyTimeoutSeconds": 60},
             **settings,
@@ -130,6 +169,35 @@ class ClusterProject(Project):
         loaded = load_release(self.serving_root, SERVICE, release)
         self.cluster.images.add_artifact(reference, self.serving_root / loaded.repository.path)
         return reference
+
+    def start_canary(self, revision: str, weight: int) -> Command:
+        """Start `up` and wait until the revision has this share of the traffic.
+
+        A gate that decided nothing, as on a busy machine, is asked again.
+        """
+        for _ in range(UNDECIDED_RETRIES):
+            update = self.start_up()
+            self._wait_for_canary(update, revision, weight)
+            if UNDECIDED not in update.output:
+                break
+        assert update.is_running, update.output
+        return update
+
+    def _wait_for_canary(self, update: Command, revision: str, weight: int) -> None:
+        def is_there() -> bool:
+            return not update.is_running or self.weights().get(revision) == weight
+
+        wait_for(f"{weight}% to {revision}", is_there, 180)
+
+    def learn_the_cluster_late(self) -> None:
+        """Have the program take its kubeconfig from a resource that has yet to be made."""
+        program = self.root / "infra" / "__main__.py"
+        text = program.read_text(encoding="utf-8")
+        assert KUBECONFIG_OF_THE_PROGRAM in text
+        late = text.replace(
+            KUBECONFIG_OF_THE_PROGRAM, "kubeconfig=made_late(kubeconfig_path(cluster, ROOT)),"
+        )
+        program.write_text(f"{MADE_LATE}\n{late}", encoding="utf-8")
 
     # -- what is really there -----------------------------------------------------------------
 

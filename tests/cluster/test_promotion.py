@@ -4,13 +4,12 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from lightkube.models.meta_v1 import ObjectMeta
 from lightkube.resources.batch_v1 import Job
-from lightkube.resources.core_v1 import Namespace, Pod
+from lightkube.resources.core_v1 import Pod
 
 from tests.cluster.harness.cluster import KubernetesCluster
 from tests.cluster.harness.envoy_gateway import EnvoyGateway
-from tests.cluster.project import ClusterProject, HTTPRoute
+from tests.cluster.project import ClusterProject, HTTPRoute, project_in
 from tests.cluster.users import Users
 from tests.engine.harness.releases import SERVICE, WRONG_ANSWERS, worse_while_there_is
 from tests.engine.harness.waiting import wait_for
@@ -32,12 +31,8 @@ def shared(
     cluster: KubernetesCluster, gateway: EnvoyGateway, tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[ClusterProject]:
     """The stack that the tests share. Each declares what it needs and calls `settle`."""
-    client = cluster.client()
-    client.create(Namespace(metadata=ObjectMeta(name="promotion")))
-    project = ClusterProject(tmp_path_factory.mktemp("stack") / "p", cluster, "promotion")
-    yield project
-    project.remove()
-    client.delete(Namespace, "promotion")
+    with project_in(cluster, "promotion", tmp_path_factory.mktemp("stack")) as project:
+        yield project
 
 
 @pytest.fixture
@@ -106,8 +101,7 @@ def test_a_canary_that_is_worse_for_users_is_turned_back(
     two = project.revision(worse)
     project.declare_digits(worse, standby="1", switch=CANARY)
     with Users(project, gateway):
-        update = project.start_up()
-        project.wait_for_weight(two, 30, timeout=120)
+        update = project.start_canary(two, 30)
         for pod in project.server_pods(two):
             project.cluster.kubelet.execute(project.namespace, pod, ["touch", str(BROKEN)])
         run = update.wait()
@@ -133,9 +127,24 @@ def test_routes_edited_or_deleted_by_hand_are_told_and_mended(project: ClusterPr
     assert not project.preview().changes
 
 
+def test_a_cluster_that_the_first_preview_does_not_know(
+    cluster: KubernetesCluster, gateway: EnvoyGateway, tmp_path: Path
+) -> None:
+    with project_in(cluster, "late", tmp_path) as project:
+        project.learn_the_cluster_late()
+        project.declare_digits("1")
+
+        preview = project.preview()
+        project.up()
+
+        assert "LoadTestGate" in preview.output
+        assert project.weights() == {project.revision("1"): 100}
+        assert not project.up().changes
+
+
 def test_destroy_leaves_no_object(project: ClusterProject) -> None:
     project.destroy()
 
-    wait_for("the end of pods", lambda: not project.objects(Pod), 60)
-    assert project.left_objects() == []
+    wait_for("the end of all objects", lambda: not project.left_objects(), 60)
+    assert project.objects(Pod) == []
     assert project.resources() == []

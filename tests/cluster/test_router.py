@@ -293,7 +293,7 @@ async def test_flips_under_load_lose_nothing(
     """Every flip takes one revision from 100 to 0 percent and the other from 0 to 100."""
     sides = [service_routes(one=100, two=0), service_routes(one=0, two=100)]
     await router.apply(sides[0])
-    took, lingered = [], []
+    took, until_last, lingered = [], [], []
     async with load(callers, RATE_PER_SECOND) as met:
         await asyncio.sleep(1)
         for flip in range(FLIPS):
@@ -304,8 +304,13 @@ async def test_flips_under_load_lose_nothing(
             took.append(ended - began)
             await asyncio.sleep(0.7)
             left = met.last_at[str(old.live_revision)]
+            until_last.append(left - began)
             lingered.append(left - ended)
     timed("apply, ms", [round(each * 1000) for each in took])
+    timed(
+        "last request at the old side after apply began, ms",
+        [round(each * 1000) for each in until_last],
+    )
     timed(
         "last request at the old side after apply returned, ms",
         [round(each * 1000) for each in lingered],

@@ -11,8 +11,10 @@ from tests.cluster.harness.cluster import KubernetesCluster
 from tests.cluster.harness.envoy_gateway import EnvoyGateway
 from tests.cluster.harness.programs import RUNNER_IMAGE
 from tests.cluster.routed_service import (
+    Callers,
     create_namespace,
     kind_of,
+    load,
     make_gateway,
     make_slot,
     service_routes,
@@ -28,7 +30,8 @@ from tidegate.kubernetes.runner_access import runner_access
 from tidegate.provider.configuration import KubernetesConfiguration
 from tidegate.provider.kubernetes.runner_jobs import RunnerJob, job_object
 from tidegate.spec.kubernetes_gateway import GatewayReference
-from tidegate.spec.traffic import CanaryStep, SwitchStrategy
+from tidegate.spec.traffic import CanaryStep, MaxRegression, SwitchStrategy
+from tidegate.traffic.gateway_api.envoys import find_envoys
 from tidegate.traffic.gateway_api.recorded import RecordedRoutes
 from tidegate.traffic.plan import plan
 from tidegate.traffic.routes import ServiceRoutes
@@ -40,6 +43,12 @@ pytestmark = [pytest.mark.cluster, pytest.mark.asyncio(loop_scope="module")]
 PLACE = "runner-jobs"
 ONE, TWO = "digits-one", "digits-two"
 ALL_AT_ONCE = SwitchStrategy()
+JUDGED = SwitchStrategy(
+    strategy="canary",
+    steps=(CanaryStep(weight=50, seconds=12),),
+    minimum_requests=200,
+    max_regression=MaxRegression(error_rate=0.05, latency={}),
+)
 CANARY = SwitchStrategy(strategy="canary", steps=(CanaryStep(weight=50, seconds=30),))
 
 
@@ -163,6 +172,23 @@ async def test_an_evicted_switch_goes_on_in_another_pod_and_turns_back_unwanted(
     assert recorded is not None and recorded.routes == before
     events = [each["event"] for each in await stage.switches.events("digits")]
     assert "resumed" in events
+
+
+async def test_a_canary_is_judged_on_what_users_meet(stage: Stage) -> None:
+    before = service_routes(one=100)
+    await stage.move(before)
+    callers = Callers((await find_envoys(stage.client, stage.gateway))[0].address)
+
+    async with load(callers, rate_per_second=60) as met:
+        run = await stage.submit(before, service_routes(two=100, one=0), JUDGED)
+        outcome = await stage.outcome(run)
+    await callers.close()
+
+    assert outcome.ending is Ending.ADVANCED, outcome.reason
+    assert outcome.candidate_requests >= 200 and outcome.candidate_errors == 0
+    assert met.failures == []
+    recorded = await stage.recorded.of("digits")
+    assert recorded is not None and recorded.routes == service_routes(two=100, one=0)
 
 
 async def test_a_revision_that_is_not_healthy_takes_no_traffic(stage: Stage) -> None:

@@ -11,7 +11,7 @@ from tidegate.cluster.client import Cluster
 from tidegate.cluster.errors import NotFoundError
 from tidegate.cluster.gate_documents import VerdictNote
 from tidegate.cluster.gate_records import GateRecord, GateRecords, GateRun
-from tidegate.cluster.kinds import JOB
+from tidegate.cluster.kinds import JOB, LEASE
 from tidegate.cluster.leases import Leases
 from tidegate.gate.request import GateRequest
 from tidegate.provider.configuration import KubernetesConfiguration
@@ -121,6 +121,16 @@ class GateRuns:
                 break
             await operation.sleep(POLL_SECONDS)
         await self._cluster.delete(JOB, _job_name(run))
+
+    async def remove(self, revision: str) -> None:
+        """Forget the gate; with the last one of the namespace goes what gates took turns by."""
+        await self.records.remove(revision)
+        if await self.records.all():
+            return
+        for lease in await self._cluster.select(LEASE, names.labels()):
+            name = str(lease["metadata"]["name"])
+            if name.startswith(names.accelerator_pool_lease("")):
+                await self._leases.delete(name)
 
     async def _look(self, run: GateRun) -> RunnerState:
         await self._leases.renew(run.name, run.request.service, run.revision)

@@ -84,7 +84,7 @@ class LoadTestGateHandler(ResourceHandler[LoadTestGateInputs, LoadTestGateOutput
             gate = await runs.records.find(resource_id)
             if gate is not None and (run := await runs.under_way(gate)) is not None:
                 await runs.cancel(run)
-            await runs.records.remove(resource_id)
+            await runs.remove(resource_id)
         except ClusterError as error:
             raise ProviderError(str(error)) from error
 

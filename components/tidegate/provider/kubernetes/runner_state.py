@@ -17,6 +17,9 @@ from tidegate.provider.kubernetes.diagnosis.trouble import (
 
 NODE_LOST_REASONS = frozenset({"DeletionByTaintManager", "DeletionByPodGC"})
 """Of the condition DisruptionTarget (Kubernetes: Pod disruption conditions)."""
+ENDINGS = ("Complete", "Failed", "SuccessCriteriaMet", "FailureTarget")
+"""Conditions of a Job that will make no further pod. The last two are there before pods on a lost
+node are known to have ended, which may never be."""
 JOB_NAME_LABEL = "batch.kubernetes.io/job-name"
 
 
@@ -30,7 +33,7 @@ class RunnerState:
     @property
     def has_ended(self) -> bool:
         """Whether the Job's controller will make no further pod."""
-        return self.job is None or _condition(self.job, "Complete", "Failed") is not None
+        return self.job is None or _condition(self.job, *ENDINGS) is not None
 
     @property
     def has_begun(self) -> bool:
@@ -92,7 +95,7 @@ def why_it_ended(state: RunnerState, job_name: str) -> str:
             if ended:
                 reason = ended.get("reason") or "Error"
                 return f"{name} ended ({reason}, exit code {ended.get('exitCode')})"
-    failed = _condition(state.job, "Failed")
+    failed = _condition(state.job, "Failed", "FailureTarget")
     said = one_line(str((failed or {}).get("message") or "its pod has gone"))
     return f"Job {job_name} failed: {said}"
 

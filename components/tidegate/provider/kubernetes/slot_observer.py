@@ -1,6 +1,9 @@
 """Reads a slot's objects."""
 
-from collections.abc import Mapping
+import asyncio
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 
 from tidegate.cluster.client import Cluster
 from tidegate.cluster.kinds import (
@@ -12,7 +15,8 @@ from tidegate.cluster.kinds import (
     REPLICA_SET,
     Kind,
 )
-from tidegate.provider.kubernetes.diagnosis.slots import SlotObserved
+from tidegate.provider.kubernetes.diagnosis.pools import Pools
+from tidegate.provider.kubernetes.diagnosis.slots import SlotObserved, SlotWanted, is_slot_ready
 from tidegate.provider.kubernetes.diagnosis.trouble import LogSource, Object
 
 STATEFUL_SET = Kind("apps", "v1", "StatefulSet", "statefulsets")
@@ -24,25 +28,65 @@ GROUP_LABEL = "leaderworkerset.sigs.k8s.io/name"
 """On every pod and StatefulSet of a LeaderWorkerSet: its name (API of LeaderWorkerSet v1)."""
 SERVICE_NAME_LABEL = "kubernetes.io/service-name"
 LOG_LINES = 5
+EXPLAIN_SECONDS = 5.0
 
 
-async def observe_slot(
-    cluster: Cluster, workload_kind: str, workload_name: str, service_name: str
-) -> SlotObserved:
-    """Everything of a slot that can say why it is not ready. Raises ClusterError."""
-    kind, maker_kind = WORKLOADS[workload_kind]
-    workload = await cluster.find(kind, workload_name)
-    if workload is None:
-        return SlotObserved(None, [], [], [], [])
-    chosen = _pod_labels(workload_kind, workload)
-    pods = await cluster.select(POD, chosen)
-    return SlotObserved(
-        workload=workload,
-        makers=await cluster.select(maker_kind, chosen),
-        pods=[each for each in pods if "deletionTimestamp" not in each["metadata"]],
-        endpoint_slices=await cluster.select(ENDPOINT_SLICE, {SERVICE_NAME_LABEL: service_name}),
-        events=await cluster.select(EVENT),
-    )
+@dataclass(frozen=True)
+class SlotPlace:
+    """Where a slot's objects are, and how many replicas must be ready."""
+
+    workload_kind: str
+    workload_name: str
+    service_name: str
+    replicas: int
+    pools: Pools
+
+
+class SlotObserver:
+    """Looks at one slot. What only explains a trouble is read seldom: events are many."""
+
+    def __init__(self, cluster: Cluster, place: SlotPlace) -> None:
+        self._cluster = cluster
+        self._place = place
+        self._explained_at: float | None = None
+        self._makers: Sequence[Object] = ()
+        self._events: Sequence[Object] = ()
+
+    async def observe(self) -> tuple[SlotObserved, SlotWanted]:
+        """Everything that can say why the slot is not ready. Raises ClusterError."""
+        place = self._place
+        kind, maker_kind = WORKLOADS[place.workload_kind]
+        workload = await self._cluster.find(kind, place.workload_name)
+        size = group_size(place.workload_kind, workload)
+        wanted = SlotWanted(
+            workload_kind=place.workload_kind,
+            workload_name=place.workload_name,
+            service_name=place.service_name,
+            pods=place.replicas * size,
+            pools=place.pools,
+        )
+        if workload is None:
+            return SlotObserved(None, [], [], [], []), wanted
+        chosen = _pod_labels(place.workload_kind, workload)
+        service = {SERVICE_NAME_LABEL: place.service_name}
+        pods, slices = await asyncio.gather(
+            self._cluster.select(POD, chosen), self._cluster.select(ENDPOINT_SLICE, service)
+        )
+        kept = [each for each in pods if "deletionTimestamp" not in each["metadata"]]
+        observed = SlotObserved(workload, [], kept, slices, [])
+        if is_slot_ready(observed, wanted):
+            return observed, wanted
+        await self._explain(maker_kind, chosen)
+        return replace(observed, makers=self._makers, events=self._events), wanted
+
+    async def _explain(self, maker_kind: Kind, chosen: Mapping[str, str]) -> None:
+        now = time.monotonic()
+        if self._explained_at is not None and now - self._explained_at < EXPLAIN_SECONDS:
+            return
+        self._makers, self._events = await asyncio.gather(
+            self._cluster.select(maker_kind, chosen), self._cluster.select(EVENT)
+        )
+        self._explained_at = now
 
 
 async def last_log_lines(cluster: Cluster, source: LogSource) -> list[str]:

@@ -25,7 +25,7 @@ from tidegate.provider.kubernetes.diagnosis.slots import (
 )
 from tidegate.provider.kubernetes.diagnosis.trouble import Trouble
 from tidegate.provider.kubernetes.patience import patiently, saying_once
-from tidegate.provider.kubernetes.slot_observer import group_size, last_log_lines, observe_slot
+from tidegate.provider.kubernetes.slot_observer import SlotObserver, SlotPlace, last_log_lines
 
 POLL_SECONDS = 1.0
 WAITED_FOR = frozenset({"workload", "workloadName", "serviceName", "replicas"})
@@ -80,7 +80,7 @@ class SlotReadinessHandler(ResourceHandler[SlotReadinessInputs, SlotReadinessOut
         if changed:
             return Diff(changed=changed)
         try:
-            observed, wanted = await self._observe(new)
+            observed, wanted = await self._observer(new).observe()
         except ClusterError as error:
             raise ProviderError(str(error)) from error
         if is_slot_ready(observed, wanted):
@@ -104,7 +104,7 @@ class SlotReadinessHandler(ResourceHandler[SlotReadinessInputs, SlotReadinessOut
         if inputs is None:
             return None
         try:
-            observed, wanted = await self._observe(inputs)
+            observed, wanted = await self._observer(inputs).observe()
         except ClusterError as error:
             raise ProviderError(str(error)) from error
         if observed.workload is None:
@@ -118,9 +118,10 @@ class SlotReadinessHandler(ResourceHandler[SlotReadinessInputs, SlotReadinessOut
 
     async def _wait(self, operation: Operation, inputs: SlotReadinessInputs) -> str:
         operation = saying_once(operation)
+        observer = self._observer(inputs)
         began, lasting_since = time.monotonic(), None
         while True:
-            observed, wanted = await patiently(operation, lambda: self._observe(inputs))
+            observed, wanted = await patiently(operation, observer.observe)
             condition = _condition(observed, wanted)
             if is_slot_ready(observed, wanted):
                 return condition
@@ -138,18 +139,15 @@ class SlotReadinessHandler(ResourceHandler[SlotReadinessInputs, SlotReadinessOut
                 )
             await operation.sleep(POLL_SECONDS)
 
-    async def _observe(self, inputs: SlotReadinessInputs) -> tuple[SlotObserved, SlotWanted]:
-        observed = await observe_slot(
-            self._access.cluster(), inputs.workload, inputs.workload_name, inputs.service_name
-        )
-        wanted = SlotWanted(
+    def _observer(self, inputs: SlotReadinessInputs) -> SlotObserver:
+        place = SlotPlace(
             workload_kind=inputs.workload,
             workload_name=inputs.workload_name,
             service_name=inputs.service_name,
-            pods=inputs.replicas * group_size(inputs.workload, observed.workload),
+            replicas=inputs.replicas,
             pools=Pools(inputs.accelerator_pool, inputs.pools),
         )
-        return observed, wanted
+        return SlotObserver(self._access.cluster(), place)
 
     async def _explain(self, trouble: Trouble | None) -> str:
         """The trouble in a sentence, and the last lines of the log that tells more."""

@@ -8,6 +8,7 @@ from tidegate.cluster.errors import ForbiddenError, MissingKindError
 from tidegate.cluster.gate_records import GateRecords
 from tidegate.cluster.kinds import CONFIG_MAP, DEPLOYMENT, LEADER_WORKER_SET, SERVICE, Kind
 from tidegate.provider.kubernetes.access import ClusterAccess
+from tidegate.provider.kubernetes.gate_runs import GateRuns
 
 WORKLOADS = (DEPLOYMENT, LEADER_WORKER_SET)
 PARTS: tuple[Kind, ...] = (
@@ -20,21 +21,28 @@ PARTS: tuple[Kind, ...] = (
 """What a slot consists of beside its workload."""
 
 
-async def remove_strays(access: ClusterAccess, service: str, declared: Set[str]) -> list[str]:
-    """Remove the service's slots and gates that nobody declares and no route mentions.
+async def find_strays(access: ClusterAccess, service: str, known: Set[str]) -> list[str]:
+    """Revisions of the service with a slot or a gate, that no route mentions.
 
-    Returns the revisions. Raises ClusterError.
+    `known` are those that the stack declares or has recorded. Raises ClusterError.
     """
     cluster = access.cluster()
-    routed = await access.routes().all()
     gates = {each.revision for each in await GateRecords(cluster).all() if each.service == service}
-    strays = sorted(
-        revision
-        for revision in (await _with_a_workload(cluster, service) | gates) - declared
-        if not any(each.mentions(revision) for each in routed)
+    unknown = (await _with_a_workload(cluster, service) | gates) - known
+    if not unknown:
+        return []
+    routed = await access.routes().all()
+    return sorted(
+        revision for revision in unknown if not any(each.mentions(revision) for each in routed)
     )
+
+
+async def remove_strays(access: ClusterAccess, service: str, known: Set[str]) -> list[str]:
+    """Remove what `find_strays` names; returns the revisions. Raises ClusterError."""
+    cluster = access.cluster()
+    strays = await find_strays(access, service, known)
     for revision in strays:
-        await GateRecords(cluster).remove(revision)
+        await GateRuns(cluster, access.configuration).remove(revision)
         for kind in (*WORKLOADS, *PARTS):
             for name in await _names(cluster, kind, service, revision):
                 await cluster.delete(kind, name)

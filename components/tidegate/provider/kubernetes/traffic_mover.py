@@ -3,7 +3,6 @@
 Every move is a Job: servers and the gateway's counters can be reached from inside only.
 """
 
-import getpass
 from dataclasses import replace
 
 from tidegate.cluster.errors import ClusterError
@@ -13,6 +12,7 @@ from tidegate.provider.errors import CancelledOperation, ProviderError
 from tidegate.provider.handler import Operation
 from tidegate.provider.kubernetes.access import ClusterAccess
 from tidegate.provider.kubernetes.switch_runs import SwitchRunError, SwitchRuns
+from tidegate.provider.shared.acting_user import acting_user
 from tidegate.provider.shared.switch_endings import report_ending, where_traffic_is
 from tidegate.provider.shared.traffic_inputs import TrafficSwitchInputs
 from tidegate.provider.shared.traffic_refusals import not_advanced, overridden
@@ -54,6 +54,9 @@ class TrafficMover:
         standing = await records.standing_turn_back(inputs.service, inputs.revision, inputs.retry)
         if standing is not None:
             raise ProviderError(not_advanced(standing))
+        if await self._is_there(inputs):
+            operation.info(f"all traffic of {inputs.service} goes to {inputs.revision}")
+            return
         before = await self._without_remains(operation, inputs)
         live = before.live_revision if before is not None else None
         if live is not None and live != inputs.revision:
@@ -95,6 +98,17 @@ class TrafficMover:
         report_ending(operation, outcome)
         return True
 
+    async def _is_there(self, inputs: TrafficSwitchInputs) -> bool:
+        """Whether a switch that nobody took note of has ended as declared."""
+        recorded = await self._routes.of(inputs.service)
+        return (
+            recorded is not None
+            and recorded.is_settled
+            and not recorded.problems
+            and recorded.routes == inputs.routes()
+            and await self._runs.records.has_served(inputs.service, inputs.revision)
+        )
+
     async def _without_remains(
         self, operation: Operation, inputs: TrafficSwitchInputs
     ) -> ServiceRoutes | None:
@@ -131,7 +145,7 @@ class TrafficMover:
             drain_seconds=inputs.drain_seconds,
             retry_reason=inputs.retry,
         )
-        run = await self._runs.submit(inputs.service, asked, getpass.getuser())
+        run = await self._runs.submit(inputs.service, asked, acting_user())
         return await self._followed(operation, run)
 
     async def _followed(self, operation: Operation, run: SwitchRun) -> SwitchOutcome:

@@ -5,7 +5,7 @@ from tidegate.cluster.switch_records import SwitchRecords
 from tidegate.provider.errors import ProviderError
 from tidegate.provider.handler import CheckFailure, Created, Diff, Operation, ResourceHandler
 from tidegate.provider.kubernetes.access import ClusterAccess
-from tidegate.provider.kubernetes.strays import remove_strays
+from tidegate.provider.kubernetes.strays import find_strays, remove_strays
 from tidegate.provider.kubernetes.switch_runs import SwitchRunError, SwitchRuns
 from tidegate.provider.kubernetes.traffic_mover import TrafficMover
 from tidegate.provider.shared.traffic_inputs import (
@@ -54,6 +54,7 @@ class TrafficSwitchHandler(ResourceHandler[TrafficSwitchInputs, TrafficSwitchOut
             recorded = await self._access.routes().of(new.service)
             run = await self._records().unfinished(new.service)
             override = await self._records().override(new.service)
+            strays = await find_strays(self._access, new.service, _known(old, new))
         except ClusterError as error:
             raise ProviderError(str(error)) from error
         # A reason to try again is only read when a switch was turned back.
@@ -67,6 +68,11 @@ class TrafficSwitchHandler(ResourceHandler[TrafficSwitchInputs, TrafficSwitchOut
             changed.add("liveRevision")
             where = f": {run.progress.message}" if run.progress is not None else ""
             notes = [f"a switch to {run.request.to_revision} is under way{where}"]
+        if strays:
+            changed.add("condition")
+            notes += [
+                f"{each} is declared no more and takes no traffic: it goes" for each in strays
+            ]
         if outputs.live_revision != new.revision or override is not None:
             changed.add("revision")
         return Diff(changed=tuple(sorted(changed)), notes=tuple(notes))
@@ -74,10 +80,8 @@ class TrafficSwitchHandler(ResourceHandler[TrafficSwitchInputs, TrafficSwitchOut
     async def create(
         self, operation: Operation, inputs: TrafficSwitchInputs
     ) -> Created[TrafficSwitchOutputs]:
-        before = await self._live(inputs.service)
         await TrafficMover(self._access).bring(operation, inputs)
-        if before is not None:
-            await self._remove_strays(operation, inputs)
+        await self._remove_strays(operation, None, inputs)
         return Created(inputs.service, _reached(inputs))
 
     async def update(
@@ -88,12 +92,8 @@ class TrafficSwitchHandler(ResourceHandler[TrafficSwitchInputs, TrafficSwitchOut
         old: TrafficSwitchInputs | None,
         new: TrafficSwitchInputs,
     ) -> TrafficSwitchOutputs:
-        before = await self._live(new.service)
         await TrafficMover(self._access).bring(operation, new)
-        if before != outputs.live_revision:
-            # The routes were not where the engine had left them: an `up` was interrupted, and
-            # what it had created may be known to nobody.
-            await self._remove_strays(operation, new)
+        await self._remove_strays(operation, old, new)
         return _reached(new)
 
     async def read(
@@ -128,20 +128,21 @@ class TrafficSwitchHandler(ResourceHandler[TrafficSwitchInputs, TrafficSwitchOut
     def _records(self) -> SwitchRecords:
         return SwitchRecords(self._access.cluster())
 
-    async def _live(self, service: str) -> str | None:
+    async def _remove_strays(
+        self, operation: Operation, old: TrafficSwitchInputs | None, new: TrafficSwitchInputs
+    ) -> None:
         try:
-            recorded = await self._access.routes().of(service)
+            strays = await remove_strays(self._access, new.service, _known(old, new))
         except ClusterError as error:
             raise ProviderError(str(error)) from error
-        return recorded.routes.live_revision if recorded is not None else None
+        for revision in strays:
+            operation.info(f"removed {revision}: no stack declares it, no route mentions it")
 
-    async def _remove_strays(self, operation: Operation, inputs: TrafficSwitchInputs) -> None:
-        declared = {inputs.revision} | ({inputs.standby} if inputs.standby is not None else set())
-        try:
-            for revision in await remove_strays(self._access, inputs.service, declared):
-                operation.info(f"removed {revision}: no stack declares it, no route mentions it")
-        except ClusterError as error:
-            raise ProviderError(str(error)) from error
+
+def _known(old: TrafficSwitchInputs | None, new: TrafficSwitchInputs) -> set[str]:
+    """Revisions that are declared, or that the engine has recorded and removes by itself."""
+    declared = [each.routes().weights for each in (old, new) if each is not None]
+    return {revision for weights in declared for revision in weights}
 
 
 def _drift(

@@ -3,14 +3,13 @@
 import time
 from dataclasses import replace
 
-import psutil
-
 from tidegate.local.drift import damage
 from tidegate.local.stack import LocalStack
 from tidegate.local.supervision import SupervisionError
 from tidegate.local.switch_runs import SwitchRun, SwitchRunError
 from tidegate.provider.errors import CancelledOperation, ProviderError
 from tidegate.provider.handler import Operation
+from tidegate.provider.shared.acting_user import acting_user
 from tidegate.provider.shared.switch_endings import report_ending, where_traffic_is
 from tidegate.provider.shared.traffic_inputs import TrafficSwitchInputs
 from tidegate.provider.shared.traffic_refusals import not_advanced, overridden
@@ -112,7 +111,7 @@ class TrafficMover:
             drain_seconds=inputs.drain_seconds,
             retry_reason=inputs.retry,
         )
-        run = await runs.submit(service, asked, _user())
+        run = await runs.submit(service, asked, acting_user())
         report_ending(operation, await self._outcome(operation, run))
 
     async def _outcome(self, operation: Operation, run: SwitchRun) -> SwitchOutcome:
@@ -138,9 +137,9 @@ class TrafficMover:
         operation.info(words)
         if before != target:
             weights = dict(target.weights)
-            folder.note("moved", words, user=_user(), weights=weights, by="pulumi up")
+            folder.note("moved", words, user=acting_user(), weights=weights, by="pulumi up")
         elif found:
-            folder.note("mended", "; ".join(found), user=_user(), by="pulumi up")
+            folder.note("mended", "; ".join(found), user=acting_user(), by="pulumi up")
         folder.note_served(inputs.revision)
         for left in _retired(before, target):
             drained = await drain(
@@ -194,7 +193,3 @@ def _retired(before: ServiceRoutes | None, target: ServiceRoutes) -> list[str]:
         for revision, weight in before.weights.items()
         if weight > 0 and not target.weights.get(revision)
     )
-
-
-def _user() -> str:
-    return psutil.Process().username()

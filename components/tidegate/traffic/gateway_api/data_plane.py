@@ -37,7 +37,7 @@ class DataPlane:
         self._cluster = cluster
         self._gateway = gateway
         self._probes = Probes()
-        self._statistics = httpx2.AsyncClient(timeout=STATISTICS_TIMEOUT_SECONDS)
+        self._statistics = httpx2.AsyncClient(timeout=STATISTICS_TIMEOUT_SECONDS, trust_env=False)
         self._envoys: tuple[float, list[Envoy]] | None = None
         self._listeners: tuple[float, Mapping[str, Listener]] | None = None
 

@@ -37,15 +37,22 @@ class Probes:
     """Every request on a connection of its own, so that each of Envoy's threads may get one."""
 
     def __init__(self) -> None:
-        limits = httpx2.Limits(max_keepalive_connections=0)
         # The certificate is the users' matter: an address inside the cluster is not its name.
-        self._http = httpx2.AsyncClient(verify=False, limits=limits, timeout=_TIMEOUT_SECONDS)
+        # Nor is a proxy that the environment may name on the way to it.
+        limits = httpx2.Limits(max_keepalive_connections=0)
+        self._http = httpx2.AsyncClient(
+            verify=False,
+            limits=limits,
+            timeout=_TIMEOUT_SECONDS,
+            trust_env=False,
+        )
         self._grpc = httpx2.AsyncClient(
             verify=False,
             http1=False,
             http2=True,
             limits=limits,
             timeout=_TIMEOUT_SECONDS,
+            trust_env=False,
         )
 
     async def http(

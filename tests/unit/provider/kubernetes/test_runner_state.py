@@ -28,6 +28,7 @@ def test_a_job_has_ended_when_it_is_complete_failed_or_gone() -> None:
     assert RunnerState(None, []).has_ended
     assert RunnerState(FAILED, []).has_ended
     assert RunnerState(job({"type": "Complete", "status": "True"}), []).has_ended
+    assert RunnerState(job({"type": "FailureTarget", "status": "True"}), []).has_ended
     assert not RunnerState(job(), []).has_ended
     assert not RunnerState(job({"type": "Failed", "status": "False"}), []).has_ended
 

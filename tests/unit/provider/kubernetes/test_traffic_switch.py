@@ -65,6 +65,15 @@ async def handler(access: ClusterAccess, api: ApiServer, runners: Runners) -> Tr
     return handler
 
 
+def settle(api: ApiServer) -> None:
+    """The Gateway's controller has seen the routes."""
+    for kind in (HTTP_ROUTE, GRPC_ROUTE):
+        route = api.get(kind.plural, "digits")
+        for parent in route["status"]["parents"]:
+            for condition in parent["conditions"]:
+                condition["observedGeneration"] = route["metadata"]["generation"]
+
+
 def weights(api: ApiServer) -> dict[str, int]:
     annotations = api.get(HTTP_ROUTE.plural, "digits")["metadata"]["annotations"]
     return dict(json.loads(annotations[names.ROUTES_ANNOTATION])["routes"]["weights"])
@@ -215,14 +224,15 @@ async def test_a_run_towards_what_is_not_declared_any_more_is_taken_back(
 
 
 async def test_a_switch_that_ended_while_nobody_looked_is_not_done_again(
-    runners: Runners, handler: TrafficSwitchHandler
+    api: ApiServer, runners: Runners, handler: TrafficSwitchHandler
 ) -> None:
     await update(handler, inputs(TWO, ONE))
+    settle(api)
     said = Said()
 
     await update(handler, inputs(TWO, ONE), said)  # the engine had not written it down
 
-    assert said.info[0] == f"all traffic of digits goes to {TWO}"
+    assert said.info == [f"all traffic of digits goes to {TWO}"]
     assert len(runners.switches) == 2
 
 
@@ -288,23 +298,38 @@ async def test_a_share_that_nobody_looks_after_is_taken_back_first(
     assert [each.kind for each in canary.stages] == ["shift", "final"]
 
 
-async def test_what_an_interrupted_update_made_and_nobody_declares_is_removed(
-    access: ClusterAccess, api: ApiServer, runners: Runners, handler: TrafficSwitchHandler
+async def test_what_an_interrupted_update_left_is_told_and_removed(
+    access: ClusterAccess, api: ApiServer, handler: TrafficSwitchHandler
 ) -> None:
-    stray = "digits-3-cccccccc"
+    stray, gated = "digits-3-cccccccc", "digits-4-dddddddd"
     for kind in (DEPLOYMENT, SERVICE, CONFIG_MAP):
         for revision in (TWO, stray):
             labels = names.labels("digits", revision)
             api.put(kind.plural, {"metadata": {"name": revision, "labels": labels}})
-    await GateRecords(access.cluster()).ensure("digits", stray)
-    runners.route(inputs(TWO, ONE).routes())  # a killed `up` had moved the traffic
-    said = Said()
+    for revision in (stray, gated):
+        await GateRecords(access.cluster()).ensure("digits", revision)
 
+    found = await diff(handler, inputs(ONE, TWO))
+    assert found.changed == ("condition",)
+    assert [each.split()[0] for each in found.notes] == [stray, gated]
+    said = Said()
     await update(handler, inputs(ONE, TWO), said)
 
     assert f"removed {stray}: no stack declares it, no route mentions it" in said.info
     assert api.names(DEPLOYMENT.plural) == api.names(SERVICE.plural) == [TWO]
-    assert not [each for each in api.names(CONFIG_MAP.plural) if stray in each]
+    left = api.names(CONFIG_MAP.plural)
+    assert not [each for each in left if stray in each or gated in each]
+    assert await diff(handler, inputs(ONE, TWO)) == Diff()
+
+
+async def test_a_revision_that_the_engine_is_about_to_remove_is_left_to_it(
+    api: ApiServer, handler: TrafficSwitchHandler
+) -> None:
+    api.put(DEPLOYMENT.plural, {"metadata": {"name": TWO, "labels": names.labels("digits", TWO)}})
+
+    await update(handler, inputs(ONE))  # the standby goes: its hold is deleted after the switch
+
+    assert api.names(DEPLOYMENT.plural) == [TWO]
 
 
 async def test_deletion_withdraws_the_routes_and_leaves_no_object(

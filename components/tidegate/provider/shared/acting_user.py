@@ -1,0 +1,7 @@
+"""Who runs this process, for journals."""
+
+import psutil
+
+
+def acting_user() -> str:
+    return psutil.Process().username()

@@ -1,6 +1,7 @@
 """The Pulumi program: settings → platform → services → outputs."""
 
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pulumi
 
@@ -13,6 +14,9 @@ from tidegate.local import PLATFORM as LOCAL
 from tidegate.local.platform import LocalPlatform, LocalPlatformArgs
 from tidegate.serving import InferenceService, InferenceServiceArgs, Platform
 
+if TYPE_CHECKING:
+    from gpu_cluster import GpuCluster
+
 ROOT = Path(__file__).resolve().parent.parent
 
 
@@ -21,38 +25,59 @@ def main() -> None:
     stack_file = f"stacks/Pulumi.{stack}.yaml"
     try:
         settings = load_settings(pulumi.runtime.get_config_env(), stack_file)
-        name = LOCAL if settings.platform.local is not None else KUBERNETES
+        name = LOCAL if settings.kubernetes is None else KUBERNETES
         declarations = declare(settings, ROOT, name, stack_file)
     except SettingsError as error:
         raise pulumi.RunError(str(error)) from error
-    platform = make_platform(settings, declarations, stack, stack_file)
+    cluster = make_cluster(settings)
+    if settings.platform is None:
+        return
+    platform = make_platform(settings, cluster, declarations, stack, stack_file)
     pulumi.export("services", {each.name: service_outputs(each, platform) for each in declarations})
 
 
+def make_cluster(settings: Settings) -> "GpuCluster | None":
+    """The cluster that the stack makes itself, if any, and what others need of it as outputs."""
+    if settings.cluster is None:
+        return None
+    # Loaded for such stacks only: the clouds' SDKs are extras of the library.
+    from gpu_cluster import export_gpu_cluster, make_gpu_cluster
+
+    cluster = make_gpu_cluster(settings.cluster, settings.workloads)
+    export_gpu_cluster(cluster)
+    return cluster
+
+
 def make_platform(
-    settings: Settings, declarations: list[ServiceDeclaration], stack: str, stack_file: str
+    settings: Settings,
+    cluster: "GpuCluster | None",
+    declarations: list[ServiceDeclaration],
+    stack: str,
+    stack_file: str,
 ) -> Platform:
     """The platform that the settings name, and its addresses as outputs of the stack."""
-    if settings.platform.kubernetes is not None:
-        return kubernetes_platform(settings.platform.kubernetes, stack, stack_file)
-    local = settings.platform.local or LocalSettings()
+    if settings.kubernetes is not None:
+        return kubernetes_platform(settings.kubernetes, cluster, stack, stack_file)
+    local = (settings.platform and settings.platform.local) or LocalSettings()
     platform = local_platform(local, declarations, stack, stack_file)
     pulumi.export("gateway", platform.address.apply(lambda address: f"http://{address}"))
     pulumi.export("grpc", platform.address)
     return platform
 
 
-def kubernetes_platform(cluster: KubernetesSettings, stack: str, stack_file: str) -> Platform:
+def kubernetes_platform(
+    cluster: KubernetesSettings, made: "GpuCluster | None", stack: str, stack_file: str
+) -> Platform:
+    """On the cluster that the stack has made, on another stack's, or on one that is there."""
     # Loaded for clusters only: the SDK's import takes its time.
     from tidegate.kubernetes.platform import KubernetesPlatform, KubernetesPlatformArgs
 
-    kubeconfig = kubeconfig_path(cluster, ROOT)
     platform = KubernetesPlatform(
         "kubernetes",
         KubernetesPlatformArgs(
             environment=stack,
             stack_file=stack_file,
-            kubeconfig=str(kubeconfig) if kubeconfig is not None else None,
+            kubeconfig=kubeconfig_of(cluster, made),
             context=cluster.context,
             namespace=cluster.namespace,
             create_namespace=cluster.create_namespace,
@@ -64,10 +89,23 @@ def kubernetes_platform(cluster: KubernetesSettings, stack: str, stack_file: str
             monitoring_namespace=cluster.monitoring_namespace,
             scheduling_seconds=cluster.scheduling_seconds,
         ),
+        # Nodes and what runs on each of them come first.
+        pulumi.ResourceOptions(depends_on=[made]) if made is not None else None,
     )
     pulumi.export("namespace", platform.namespace)
     pulumi.export("gateway", platform.gateway)
     return platform
+
+
+def kubeconfig_of(
+    cluster: KubernetesSettings, made: "GpuCluster | None"
+) -> pulumi.Input[str] | None:
+    if made is not None:
+        return made.kubeconfig
+    if cluster.cluster_stack is not None:
+        return pulumi.StackReference(cluster.cluster_stack).require_output("kubeconfig")
+    path = kubeconfig_path(cluster, ROOT)
+    return str(path) if path is not None else None
 
 
 def local_platform(

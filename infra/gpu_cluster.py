@@ -1,44 +1,26 @@
 """A cluster with GPUs that the stack declares itself, on AWS or on Google Cloud."""
 
 from collections.abc import Sequence
-from datetime import UTC, datetime
-from typing import Any, Protocol
+from typing import TYPE_CHECKING
 
 import pulumi
-import pulumi_kubernetes
 
-from tidegate.spec.accelerator_pool import AcceleratorPool
 from tidegate.spec.cluster_plan import ClusterPlan
-from tidegate.spec.cluster_rules import cluster_errors
 from tidegate.spec.workload_identity import WorkloadIdentity
 
+if TYPE_CHECKING:
+    from tidegate.aws.gpu_cluster import GpuCluster as AwsCluster
+    from tidegate.gcp.gpu_cluster import GpuCluster as GcpCluster
 
-class GpuCluster(Protocol):
-    """What the clusters of all clouds have in common."""
-
-    kubeconfig: pulumi.Output[str]
-    cluster_name: pulumi.Output[str]
-    pools: tuple[AcceleratorPool, ...]
-    kubernetes_provider: pulumi_kubernetes.Provider
-    release_bucket_url: pulumi.Output[str] | None
-    registry_url: pulumi.Output[str]
-
-    @property
-    def storage_classes(self) -> Any: ...
+    GpuCluster = AwsCluster | GcpCluster
 
 
-def cluster_findings(plan: ClusterPlan) -> list[str]:
-    """What the cloud would refuse about the plan, one sentence each."""
-    return [str(each) for each in cluster_errors(plan, datetime.now(UTC))]
-
-
-def make_gpu_cluster(plan: ClusterPlan, workloads: Sequence[WorkloadIdentity]) -> GpuCluster:
+def make_gpu_cluster(plan: ClusterPlan, workloads: Sequence[WorkloadIdentity]) -> "GpuCluster":
     """The cluster, with a provider for its region alone."""
-    make = {"aws": _on_aws, "gcp": _on_gcp}[plan.cloud]
-    return make(plan, workloads)
+    return _on_aws(plan, workloads) if plan.cloud == "aws" else _on_gcp(plan, workloads)
 
 
-def export_gpu_cluster(cluster: GpuCluster) -> None:
+def export_gpu_cluster(cluster: "GpuCluster") -> None:
     """What other stacks and people need; nothing of it is a secret."""
     pulumi.export("clusterName", cluster.cluster_name)
     pulumi.export("kubeconfig", cluster.kubeconfig)
@@ -52,7 +34,7 @@ def export_gpu_cluster(cluster: GpuCluster) -> None:
 # The clouds' SDKs are loaded where they are used: a stack has one of them, or none.
 
 
-def _on_aws(plan: ClusterPlan, workloads: Sequence[WorkloadIdentity]) -> GpuCluster:
+def _on_aws(plan: ClusterPlan, workloads: Sequence[WorkloadIdentity]) -> "GpuCluster":
     import pulumi_aws
 
     from tidegate.aws.gpu_cluster import GpuCluster as AwsCluster
@@ -66,7 +48,7 @@ def _on_aws(plan: ClusterPlan, workloads: Sequence[WorkloadIdentity]) -> GpuClus
     )
 
 
-def _on_gcp(plan: ClusterPlan, workloads: Sequence[WorkloadIdentity]) -> GpuCluster:
+def _on_gcp(plan: ClusterPlan, workloads: Sequence[WorkloadIdentity]) -> "GpuCluster":
     import pulumi_gcp
 
     from tidegate.gcp.gpu_cluster import GpuCluster as GcpCluster

@@ -62,11 +62,13 @@ PoolName = Annotated[str, Field(pattern=r"^[a-z0-9]([a-z0-9-]*[a-z0-9])?$", max_
 class KubernetesSettings(SettingsModel):
     """A cluster. `kubeconfig` is a file's path; without, what `kubectl` uses.
 
+    `cluster_stack` names the stack that made the cluster, whose kubeconfig is used.
     `image` is Triton's, by digest, for services and releases that name none.
     """
 
     kubeconfig: str | None = Field(default=None, min_length=1)
     context: str | None = Field(default=None, min_length=1)
+    cluster_stack: str | None = Field(default=None, pattern=r"^[^/]+/[^/]+/[^/]+$")
     namespace: DnsLabel
     create_namespace: bool = True
     runner_image: str = Field(min_length=1)
@@ -77,6 +79,12 @@ class KubernetesSettings(SettingsModel):
     priority_class: DnsName | None = None
     monitoring_namespace: DnsLabel | None = "monitoring"
     scheduling_seconds: float = Field(default=600, gt=0)
+
+    @model_validator(mode="after")
+    def _is_one_cluster(self) -> Self:
+        if self.cluster_stack is not None and (self.kubeconfig or self.context):
+            raise ValueError("write clusterStack, or kubeconfig and context")
+        return self
 
     def accelerator_pools(self) -> list[AcceleratorPool]:
         return [each.pool(name) for name, each in sorted(self.pools.items())]

@@ -3,17 +3,22 @@
 import difflib
 import json
 from collections.abc import Mapping
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Annotated, Any, Self, get_origin
 
 from pydantic import AfterValidator, BaseModel, Field, ValidationError, model_validator
 
+from cluster_pools import with_pools_of
 from kubernetes_settings import KubernetesSettings, ServiceOnKubernetes
 from settings_model import SettingsModel
 from tidegate.gate.evidence_store import check_address
+from tidegate.spec.cluster_plan import ClusterPlan
+from tidegate.spec.cluster_rules import cluster_errors
 from tidegate.spec.errors import SpecError
 from tidegate.spec.revision import Probes
 from tidegate.spec.traffic import Affinity, SwitchStrategy
+from tidegate.spec.workload_identity import WorkloadIdentity
 
 NAMESPACE = "tidegate"
 
@@ -93,10 +98,25 @@ class ServiceSettings(SettingsModel):
 
 
 class Settings(SettingsModel):
-    """Everything a stack file says."""
+    """Everything a stack file says.
 
-    platform: PlatformSettings
-    services: dict[str, ServiceSettings]
+    `cluster`: one with GPUs that the stack makes itself, see `tidegate.spec.cluster_plan`; services
+    of the same stack run on it, and with no platform it is all that the stack makes. `workloads`
+    may use its bucket.
+    """
+
+    platform: PlatformSettings | None = None
+    services: dict[str, ServiceSettings] = Field(default_factory=dict)
+    cluster: ClusterPlan | None = None
+    workloads: list[WorkloadIdentity] = Field(default_factory=list)
+
+    @property
+    def kubernetes(self) -> KubernetesSettings | None:
+        """The platform, when it is a cluster, with the pools that the stack itself makes."""
+        platform = self.platform.kubernetes if self.platform is not None else None
+        if platform is None or self.cluster is None:
+            return platform
+        return with_pools_of(self.cluster, platform)
 
 
 def load_settings(configuration: Mapping[str, str], stack_file: str) -> Settings:
@@ -109,12 +129,38 @@ def load_settings(configuration: Mapping[str, str], stack_file: str) -> Settings
         for key, value in configuration.items()
         if key.startswith(f"{NAMESPACE}:")
     }
+    findings = [
+        f"{stack_file}: {settings_key(key)}: is missing. Instead: add it." for key in _missing(own)
+    ]
     try:
-        return Settings.model_validate(own)
+        settings = Settings.model_validate(own)
     except ValidationError as error:
-        raise SettingsError(
-            [_sentence(stack_file, each) for each in error.errors(include_url=False)]
-        ) from error
+        findings += [_sentence(stack_file, each) for each in error.errors(include_url=False)]
+        raise SettingsError(findings) from error
+    if findings := findings + _cluster_findings(settings, stack_file):
+        raise SettingsError(findings)
+    return settings
+
+
+def _missing(own: Mapping[str, Any]) -> list[str]:
+    """A stack makes a cluster, or has services and says where they run."""
+    needed = ("platform",) if "cluster" in own else ("platform", "services")
+    alone = "cluster" in own and not own.get("services")
+    return [] if alone else [key for key in needed if key not in own]
+
+
+def _cluster_findings(settings: Settings, stack_file: str) -> list[str]:
+    """What the cloud would refuse about the cluster, and what does not go with it."""
+    if settings.cluster is None:
+        return []
+    key = f"{stack_file}: {settings_key('cluster')}"
+    findings = [f"{key}.{each}" for each in cluster_errors(settings.cluster, datetime.now(UTC))]
+    if settings.platform is not None and settings.platform.local is not None:
+        findings.append(
+            f"{key}: cannot work: the platform is local. Instead: write platform.kubernetes, or "
+            "give the cluster a stack of its own."
+        )
+    return findings
 
 
 def settings_key(*path: str) -> str:

@@ -2,6 +2,7 @@
 
 from tests.benchmarks.canary_live import measure_canary_live
 from tests.benchmarks.canary_simulated import measure_canary_simulated
+from tests.benchmarks.cloud_sweep import measure_aws_sweep, measure_gcp_sweep
 from tests.benchmarks.cold_setup import measure_cold_setup
 from tests.benchmarks.figure import Figure
 from tests.benchmarks.gate_cost import measure_gate_cost
@@ -15,6 +16,8 @@ from tests.benchmarks.kill_matrix.matrix import (
     measure_kill_matrix,
     measure_switch_kill_matrix,
 )
+from tests.benchmarks.kubernetes_scale import measure_kubernetes_scale
+from tests.benchmarks.kubernetes_switches import measure_kubernetes_switches
 from tests.benchmarks.no_change_up import measure_no_change_up
 from tests.benchmarks.provider_memory import measure_provider_memory
 from tests.benchmarks.rollback import measure_rollback
@@ -62,6 +65,20 @@ def figures() -> tuple[Figure, ...]:
             "p99 during switches against p99 between them, out of the same run as `switches`",
             17,
             measure_switch_latency,
+            by_default=False,
+        ),
+        Figure(
+            "kubernetes_switches",
+            "a hundred switches on a cluster under load: requests lost, time on the old side",
+            10,
+            measure_kubernetes_switches,
+            by_default=False,
+        ),
+        Figure(
+            "kubernetes_scale",
+            "previews and ups of many services on a cluster against a program by hand",
+            30,
+            measure_kubernetes_scale,
             by_default=False,
         ),
         Figure(
@@ -161,5 +178,19 @@ def figures() -> tuple[Figure, ...]:
         *(
             Figure(name, "simulated judgement of the gate, thousands of runs", 15, measure, False)
             for name, measure in FIGURES.items()
+        ),
+        Figure(
+            "cloud_sweep_aws",
+            "failures, interruptions and kills at the resources of the AWS stacks",
+            60,
+            measure_aws_sweep,
+            by_default=False,
+        ),
+        Figure(
+            "cloud_sweep_gcp",
+            "the same on Google Cloud",
+            60,
+            measure_gcp_sweep,
+            by_default=False,
         ),
     )

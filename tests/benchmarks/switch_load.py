@@ -11,6 +11,8 @@ import os
 import sys
 import time
 from collections.abc import Iterator
+from dataclasses import dataclass, field
+from itertools import cycle
 from pathlib import Path
 
 import gevent
@@ -26,6 +28,7 @@ from tidegate.gate.protocols.base import Received, RequestError
 from tidegate.gate.protocols.catalogue import protocol_codes, protocols_for
 from tidegate.gate.protocols.endpoint import Endpoint
 from tidegate.gate.records import Rows, samples_of
+from tidegate.gate.request import split_target
 from tidegate.gate.samples import CANDIDATE_ARM, REVISION_NOT_STATED, ErrorKind
 from tidegate.gate.schedule import ArmPlan, Schedule, segments
 from tidegate.gate.walk import Walk
@@ -36,6 +39,21 @@ _PRIORITY = -10
 """As the gate's own workers: users do not wait for a processor on this machine."""
 _TAKE_SECONDS = 0.5
 _START_DELAY_SECONDS = 0.5
+
+
+@dataclass(frozen=True)
+class Gateways(Endpoint):
+    """Several gateways under one name: every new connection goes to the next of them."""
+
+    addresses: Iterator[str] = field(default_factory=lambda: iter(()))
+
+    @property
+    def address(self) -> tuple[str, int]:
+        return split_target(next(self.addresses))
+
+    @property
+    def server_name(self) -> str:
+        return split_target(self.target)[0]
 
 
 class EitherRevision(ArmChecker):
@@ -63,11 +81,12 @@ class EitherRevision(ArmChecker):
             answer = received.decode()
         except RequestError as error:
             return Finding(error.kind, str(error), REVISION_NOT_STATED)
-        checker = self._checkers.get(answer.revision or "")
+        revision = revision_of(answer.revision or "")
+        checker = self._checkers.get(revision)
         if checker is None:
             said = f"answered by {answer.revision}, which is none of the revisions"
             return Finding(ErrorKind.OTHER_VERSION, said, REVISION_NOT_STATED)
-        self._index = self._revisions.index(str(answer.revision))
+        self._index = self._revisions.index(revision)
         difference = checker.difference(example, answer)
         if difference is not None:
             return Finding(difference.kind, difference.message, self._index)
@@ -76,6 +95,11 @@ class EitherRevision(ArmChecker):
         )
         self._seen[protocol, example, self._index] = identity
         return None
+
+
+def revision_of(header: str) -> str:
+    """The revision in an answer: its id, or the Envoy cluster of its Kubernetes Service."""
+    return header.split("/")[2] if header.startswith("service/") else header
 
 
 def main(arguments: list[str]) -> int:
@@ -100,7 +124,8 @@ def main(arguments: list[str]) -> int:
     )
     # Releases of one lineage are asked the same: any golden set has the inputs.
     first = next(iter(releases))
-    endpoint = Endpoint(users.target)
+    addresses = users.addresses or [users.target]
+    endpoint = Gateways(users.target, addresses=cycle(addresses))
     protocols = protocols_for(endpoint, endpoint, releases[first].model, goldens[first])
     rows: list[Rows] = []
 

@@ -106,7 +106,7 @@ async def _switch_under_load(stack: LocalStack, folder: Path, serving_root: Path
         SEED,
         str(result),
     )
-    process = await asyncio.to_thread(_start_load, load, folder)
+    process = await asyncio.to_thread(start_load, load, folder)
     try:
         output = process.stdout
         assert output is not None
@@ -114,7 +114,7 @@ async def _switch_under_load(stack: LocalStack, folder: Path, serving_root: Path
         switches: list[Switch] = []
         starts = [WARM_UP_SECONDS + number * WINDOW_SECONDS for number in range(2 * SWITCHES)]
         for start in starts[1::2]:
-            await _sleep_until(origin + start + SWITCH_AT_SECONDS)
+            await sleep_until(origin + start + SWITCH_AT_SECONDS)
             old, new = (live, other) if len(switches) % 2 == 0 else (other, live)
             moved = replace(routes, weights={old: 0, new: 100})
             called = time.perf_counter() - origin
@@ -147,7 +147,7 @@ async def _switch_under_load(stack: LocalStack, folder: Path, serving_root: Path
     )
 
 
-def _start_load(load: SwitchUsers, folder: Path) -> "subprocess.Popen[str]":
+def start_load(load: SwitchUsers, folder: Path) -> "subprocess.Popen[str]":
     plan = folder / "load.json"
     load.write(plan)
     log: IO[bytes] = (folder / "load.log").open("wb")
@@ -161,5 +161,5 @@ def _start_load(load: SwitchUsers, folder: Path) -> "subprocess.Popen[str]":
         )
 
 
-async def _sleep_until(moment: float) -> None:
+async def sleep_until(moment: float) -> None:
     await asyncio.sleep(max(0.0, moment - time.perf_counter()))

@@ -1,6 +1,8 @@
 """What switches do to users: requests lost, time on the old side, latency meanwhile."""
 
+from collections.abc import Mapping, Sequence
 from itertools import pairwise
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -19,20 +21,32 @@ CONFIDENCE = 0.95
 
 def measure_switches() -> Measurement:
     """Requests that failed, were repeated, or were answered by a revision that had drained."""
-    run = switch_run()
+    return lost_requests(switch_run(), LEAST_PER_SECOND, MOST_SECONDS_ON_THE_OLD_SIDE)
+
+
+def lost_requests(
+    run: Run,
+    least_per_second: float,
+    most_seconds_on_the_old_side: float | None = None,
+    detail: Mapping[str, Any] | None = None,
+) -> Measurement:
+    """What `measure_switches` says, of any run. `detail` is added to its own."""
     samples = run.samples
     failed = int(np.count_nonzero(~samples.ok)) + run.gateway_errors
     late = sum(_answers_after_drain(run))
-    seconds = _seconds_on_the_old_side(run)
+    seconds = seconds_on_the_old_side(run, [each.called for each in run.switches])
     left = sum(each.left for each in run.switches)
     rate = len(samples) / (samples.intended[-1] - samples.intended[0])
     bad = failed + run.retries + late + left
+    is_left_soon = (
+        most_seconds_on_the_old_side is None or max(seconds) < most_seconds_on_the_old_side
+    )
     return Measurement(
         value=bad,
         unit="requests failed, repeated, cut, or answered by a drained revision",
         goal="0",
-        met=bad == 0 and rate >= LEAST_PER_SECOND and max(seconds) < MOST_SECONDS_ON_THE_OLD_SIDE,
-        reference=f"{len(run.switches)} switches at {LEAST_PER_SECOND:g} requests/s at least, "
+        met=bool(bad == 0 and rate >= least_per_second and is_left_soon),
+        reference=f"{len(run.switches)} switches at {least_per_second:g} requests/s at least, "
         "HTTP binary, HTTP JSON and gRPC",
         runs=[bad],
         detail={
@@ -49,20 +63,25 @@ def measure_switches() -> Measurement:
                 "p50": round(float(np.median(seconds)) * 1000, 2),
                 "max": round(max(seconds) * 1000, 2),
             },
-            "millisecondsToConfirm": _milliseconds(
+            "millisecondsToConfirm": milliseconds(
                 [each.confirmed - each.called for each in run.switches]
             ),
-            "millisecondsToDrained": _milliseconds(
+            "millisecondsToDrained": milliseconds(
                 [each.drained - each.called for each in run.switches]
             ),
             "generatorLagP99Milliseconds": round(float(np.quantile(samples.lag, 0.99)) * 1000, 2),
+            **(detail or {}),
         },
     )
 
 
 def measure_switch_latency() -> Measurement:
     """p99 in windows with a switch over p99 in the windows between them."""
-    run = switch_run()
+    return latency_ratio(switch_run())
+
+
+def latency_ratio(run: Run) -> Measurement:
+    """What `measure_switch_latency` says, of any run."""
     with_switch = [_latencies(run.samples, start) for start in run.switch_windows]
     steady = [_latencies(run.samples, start) for start in run.steady_windows]
     ratio = _p99(with_switch) / _p99(steady)
@@ -109,14 +128,14 @@ def _ends(run: Run) -> list[float]:
     return [after.called for _, after in pairwise(run.switches)] + [last]
 
 
-def _seconds_on_the_old_side(run: Run) -> list[float]:
-    """From each call of the router to the last request that was started on the old side."""
+def seconds_on_the_old_side(run: Run, since: Sequence[float]) -> list[float]:
+    """From a moment of each switch to the last request that was started on the old side."""
     samples = run.samples
     found = []
-    for switch, end in zip(run.switches, _ends(run), strict=True):
+    for switch, end, moment in zip(run.switches, _ends(run), since, strict=True):
         old = samples.revision == samples.revisions.index(switch.old)
-        begun = samples.sent[old & (samples.sent > switch.called) & (samples.done < end)]
-        found.append(float(begun.max() - switch.called) if begun.size else 0.0)
+        begun = samples.sent[old & (samples.sent > moment) & (samples.done < end)]
+        found.append(float(begun.max() - moment) if begun.size else 0.0)
     return found
 
 
@@ -150,5 +169,5 @@ def _by_protocol(samples: Samples) -> dict[str, int]:
     return {ProtocolCode(code).label: int(count) for code, count in zip(codes, counts, strict=True)}
 
 
-def _milliseconds(seconds: list[float]) -> dict[str, float]:
+def milliseconds(seconds: list[float]) -> dict[str, float]:
     return spread([each * 1000 for each in seconds])

@@ -22,13 +22,13 @@ from tests.cluster.routed_service import (
 )
 from tidegate.cluster import names
 from tidegate.cluster.client import Cluster, connect
-from tidegate.cluster.drain_records import DrainRecords, DrainRequest
 from tidegate.cluster.kinds import JOB, POD
 from tidegate.cluster.leases import Leases
-from tidegate.cluster.switch_records import SwitchRecords, SwitchRun
 from tidegate.kubernetes.runner_access import runner_access
 from tidegate.provider.configuration import KubernetesConfiguration
 from tidegate.provider.kubernetes.runner_jobs import RunnerJob, job_object
+from tidegate.records.drains import DrainRecords, DrainRequest
+from tidegate.records.switches import SwitchRecords, SwitchRun
 from tidegate.spec.kubernetes_gateway import GatewayReference
 from tidegate.spec.traffic import CanaryStep, MaxRegression, SwitchStrategy
 from tidegate.traffic.gateway_api.envoys import find_envoys

@@ -4,8 +4,8 @@ from dataclasses import dataclass
 from typing import Any
 
 from tidegate.cluster.names import labels
+from tidegate.cluster.pod_security import container_security_context
 from tidegate.kubernetes.objects import Manifest, manifest
-from tidegate.kubernetes.security import container_security_context
 from tidegate.kubernetes.triton import (
     MODELS,
     MODELS_VOLUME,

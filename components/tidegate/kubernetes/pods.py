@@ -3,9 +3,9 @@
 from typing import Any
 
 from tidegate.cluster.names import labels
+from tidegate.cluster.pod_security import container_security_context, pod_security_context
 from tidegate.kubernetes.model_files import ModelFiles
 from tidegate.kubernetes.objects import quantity_of_memory
-from tidegate.kubernetes.security import container_security_context, pod_security_context
 from tidegate.kubernetes.triton import (
     SCRATCH_VOLUME,
     SHARED_MEMORY_VOLUME,

@@ -11,8 +11,8 @@ from tidegate.cluster.names import (
     METRICS_PORT,
     METRICS_PORT_NAME,
 )
+from tidegate.cluster.pod_security import container_security_context
 from tidegate.kubernetes.objects import quantity_of_cpus, quantity_of_memory
-from tidegate.kubernetes.security import container_security_context
 from tidegate.spec.revision import Probes, Revision
 from tidegate.spec.serving_on_kubernetes import KubernetesServing
 from tidegate.spec.signature import ModelSignature

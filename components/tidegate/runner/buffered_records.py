@@ -6,8 +6,8 @@ from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 
 from tidegate.cluster.errors import ClusterError
-from tidegate.cluster.switch_journal import journal_line
-from tidegate.cluster.switch_records import SwitchRecords
+from tidegate.records.switch_journal import journal_line
+from tidegate.records.switches import SwitchRecords
 from tidegate.traffic.conductor_parts import Snapshot
 from tidegate.traffic.switch_documents import Decision, SwitchProgress
 

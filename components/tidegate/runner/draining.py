@@ -3,9 +3,9 @@
 import asyncio
 
 from tidegate.cluster.client import Cluster
-from tidegate.cluster.drain_records import DrainRecords
 from tidegate.cluster.errors import NotFoundError
 from tidegate.cluster.leases import Leases
+from tidegate.records.drains import DrainRecords
 from tidegate.runner.environment import RunnerEnvironment
 from tidegate.runner.wanted import NotWantedError, WantedRun
 from tidegate.traffic.drain import Drained, drain

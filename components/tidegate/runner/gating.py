@@ -10,8 +10,6 @@ from typing import Any
 
 from tidegate.cluster.client import Cluster
 from tidegate.cluster.errors import ClusterError, NotFoundError
-from tidegate.cluster.gate_documents import GateProgress, VerdictNote
-from tidegate.cluster.gate_records import GOLDEN, REQUEST, GateRecords, GateRun
 from tidegate.cluster.leases import Leases
 from tidegate.cluster.names import TERMINATION_MESSAGE
 from tidegate.gate.clock import utc_now
@@ -19,6 +17,8 @@ from tidegate.gate.journal import read_events
 from tidegate.gate.runner import EXIT_ERROR, EXIT_STOPPED
 from tidegate.gate.verdict import Verdict
 from tidegate.lease import CANCEL, LEASE
+from tidegate.records.gate_documents import GateProgress, VerdictNote
+from tidegate.records.gates import GOLDEN, REQUEST, GateRecords, GateRun
 from tidegate.runner.environment import RunnerEnvironment
 from tidegate.runner.pool_turn import PoolTurn
 from tidegate.runner.wanted import WantedRun

@@ -8,8 +8,8 @@ import traceback
 from tidegate.cluster.client import Cluster
 from tidegate.cluster.errors import ClusterError, NotFoundError
 from tidegate.cluster.leases import Leases
-from tidegate.cluster.switch_records import SwitchRecords, SwitchRun
 from tidegate.gate.clock import utc_now
+from tidegate.records.switches import SwitchRecords, SwitchRun
 from tidegate.runner.buffered_records import BufferedRecords
 from tidegate.runner.careful_router import CarefulRouter
 from tidegate.runner.environment import RunnerEnvironment

@@ -6,12 +6,12 @@ from tests.unit.cluster.api_server import ApiServer
 from tests.unit.cluster.examples import GATEWAY, OUTCOME, PLAN, gate_request, outcome
 from tests.unit.traffic.conducting import BEFORE, NEW, OLD
 from tidegate.cluster import names
-from tidegate.cluster.drain_records import DrainRecords, DrainRequest
-from tidegate.cluster.gate_documents import GateProgress, VerdictNote
-from tidegate.cluster.gate_records import GateRecords
-from tidegate.cluster.switch_journal import KEPT_EVENTS
-from tidegate.cluster.switch_records import KEPT_RUNS, SwitchRecords
 from tidegate.gate.verdict import Outcome
+from tidegate.records.drains import DrainRecords, DrainRequest
+from tidegate.records.gate_documents import GateProgress, VerdictNote
+from tidegate.records.gates import GateRecords
+from tidegate.records.switch_journal import KEPT_EVENTS
+from tidegate.records.switches import KEPT_RUNS, SwitchRecords
 from tidegate.traffic.conductor_parts import Snapshot
 from tidegate.traffic.router import LatencyBin, UserCounters
 from tidegate.traffic.switch_documents import DrainRecord, Ending, Override

@@ -26,15 +26,15 @@ ALLOWED = {
     "serving": {"gate", "resources", "spec", "traffic"},
     "local": {"gate", "resources", "serving", "spec", "traffic"},
     "kubernetes": {"cluster", "gate", "resources", "serving", "spec"},
-    "cluster": {"gate", "spec", "traffic"},
+    "cluster": {"spec"},
+    "records": {"cluster", "gate", "spec", "traffic"},
     "traffic.gateway_api": {"cluster", "gate", "spec", "traffic"},
-    "runner": {"cluster", "gate", "spec", "traffic", "traffic.gateway_api"},
+    "runner": {"cluster", "gate", "records", "spec", "traffic", "traffic.gateway_api"},
     "provider": {
         "cluster",
         "gate",
-        "kubernetes",
         "local",
-        "promotion",
+        "records",
         "spec",
         "traffic",
         "traffic.gateway_api",
@@ -42,7 +42,15 @@ ALLOWED = {
 }
 # Folders inside a part that count as parts of their own.
 INNER_PARTS = {"traffic.gateway_api"}
-WITHOUT_PULUMI = LEAVES | {"spec", "gate", "traffic", "traffic.gateway_api", "cluster", "runner"}
+WITHOUT_PULUMI = LEAVES | {
+    "spec",
+    "gate",
+    "traffic",
+    "traffic.gateway_api",
+    "cluster",
+    "records",
+    "runner",
+}
 
 
 def imports(path: Path) -> Iterator[str]:

@@ -44,6 +44,7 @@ def test_a_right_file_is_read() -> None:
     service = settings.services["digits"]
     assert (service.release, service.standby) == ("digits@1", "digits@2")
     assert service.gate.slos == {"p95": 40}
+    assert settings.platform is not None
     assert settings.platform.local is not None
     assert settings.platform.local.gateway.admin_port == 9901
 
@@ -185,7 +186,9 @@ def test_one_port_for_two_things() -> None:
 
 @pytest.mark.parametrize("evidence", ["s3://bucket/team", "gs://bucket", "/var/evidence", "kept"])
 def test_evidence_may_lie_in_a_bucket_or_a_folder(evidence: str) -> None:
-    local = load(digits(), {"local": {"evidence": evidence}}).platform.local
+    platform = load(digits(), {"local": {"evidence": evidence}}).platform
+    assert platform is not None
+    local = platform.local
     assert local is not None
     assert local.evidence == evidence
 

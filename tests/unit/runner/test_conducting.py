@@ -10,7 +10,7 @@ from tests.unit.runner.waiting import until
 from tests.unit.traffic.conducting import BEFORE, NEW, OLD, TARGET, FakeRouter
 from tidegate.cluster.errors import UnreachableError
 from tidegate.cluster.leases import Leases
-from tidegate.cluster.switch_records import SwitchRecords, SwitchRun
+from tidegate.records.switches import SwitchRecords, SwitchRun
 from tidegate.runner import wanted as wanted_module
 from tidegate.runner.buffered_records import BufferedRecords
 from tidegate.runner.careful_router import CarefulRouter

@@ -12,12 +12,12 @@ from tests.unit.gate.builders import make_profile, make_request
 from tests.unit.gate.kserve_fake import FakeServer, serving
 from tests.unit.runner.waiting import until
 from tidegate.cluster import names
-from tidegate.cluster.gate_documents import VerdictNote
-from tidegate.cluster.gate_records import GateRecords, GateRun
 from tidegate.cluster.leases import Leases
 from tidegate.gate.request import GateRequest
 from tidegate.gate.runner import EXIT_STOPPED
 from tidegate.gate.verdict import Outcome
+from tidegate.records.gate_documents import VerdictNote
+from tidegate.records.gates import GateRecords, GateRun
 from tidegate.runner.environment import RunnerEnvironment
 from tidegate.runner.gating import Gating
 

@@ -4,10 +4,8 @@ import time
 
 from tidegate.cluster import names
 from tidegate.cluster.client import Cluster
-from tidegate.cluster.drain_records import DrainRecords, DrainRequest, DrainRun
 from tidegate.cluster.kinds import ENDPOINT_SLICE, JOB
 from tidegate.cluster.leases import Leases
-from tidegate.cluster.switch_records import SwitchRecords, SwitchRun
 from tidegate.provider.configuration import KubernetesConfiguration
 from tidegate.provider.handler import Operation
 from tidegate.provider.kubernetes.diagnosis.slots import ready_endpoints
@@ -15,6 +13,8 @@ from tidegate.provider.kubernetes.patience import patiently, saying_once
 from tidegate.provider.kubernetes.runner_jobs import RunnerJob, job_object
 from tidegate.provider.kubernetes.runner_state import RunnerState, look, why_it_ended
 from tidegate.provider.kubernetes.slot_observer import SERVICE_NAME_LABEL
+from tidegate.records.drains import DrainRecords, DrainRequest, DrainRun
+from tidegate.records.switches import SwitchRecords, SwitchRun
 from tidegate.traffic.switch_documents import DrainRecord
 
 POLL_SECONDS = 0.5

@@ -4,7 +4,6 @@ from pathlib import Path
 
 from tidegate.cluster import names
 from tidegate.cluster.client import Cluster
-from tidegate.cluster.gate_records import GateRecords
 from tidegate.cluster.kinds import ENDPOINT_SLICE
 from tidegate.gate.profile import parse_profile
 from tidegate.gate.request import Baseline, GateRequest, split_target
@@ -17,6 +16,7 @@ from tidegate.provider.kubernetes.slot_observer import SERVICE_NAME_LABEL
 from tidegate.provider.shared.gate_decisions import subject_digests
 from tidegate.provider.shared.gate_inputs import LoadTestGateInputs
 from tidegate.provider.shared.release_files import declared_release
+from tidegate.records.gates import GateRecords
 from tidegate.spec.digests import digest_bytes
 from tidegate.spec.errors import SpecError
 from tidegate.spec.release import Release

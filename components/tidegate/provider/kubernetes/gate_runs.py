@@ -9,8 +9,6 @@ from pydantic import ValidationError
 from tidegate.cluster import names
 from tidegate.cluster.client import Cluster
 from tidegate.cluster.errors import NotFoundError
-from tidegate.cluster.gate_documents import VerdictNote
-from tidegate.cluster.gate_records import GateRecord, GateRecords, GateRun
 from tidegate.cluster.kinds import JOB, LEASE
 from tidegate.cluster.leases import Leases
 from tidegate.gate.request import GateRequest
@@ -24,6 +22,8 @@ from tidegate.provider.kubernetes.runner_state import (
     why_it_does_not_begin,
     why_it_ended,
 )
+from tidegate.records.gate_documents import VerdictNote
+from tidegate.records.gates import GateRecord, GateRecords, GateRun
 
 POLL_SECONDS = 1.0
 BEGIN_SECONDS = 300.0

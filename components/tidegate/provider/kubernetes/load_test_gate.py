@@ -1,8 +1,6 @@
 """`LoadTestGate` of a cluster: a Job decides, the record of the gate keeps the verdict."""
 
 from tidegate.cluster.errors import ClusterError
-from tidegate.cluster.gate_documents import VerdictNote
-from tidegate.cluster.gate_records import GateRecord, GateRun
 from tidegate.gate.verdict import Outcome
 from tidegate.provider.errors import CancelledOperation, ProviderError
 from tidegate.provider.handler import CheckFailure, Created, Diff, Operation, ResourceHandler
@@ -15,6 +13,8 @@ from tidegate.provider.shared.gate_inputs import (
     LoadTestGateOutputs,
     check_profile,
 )
+from tidegate.records.gate_documents import VerdictNote
+from tidegate.records.gates import GateRecord, GateRun
 from tidegate.spec.errors import SpecError
 
 

@@ -5,10 +5,10 @@ from typing import Literal
 
 from tidegate.cluster import names
 from tidegate.cluster.client import Object
+from tidegate.cluster.pod_security import container_security_context, pod_security_context
 from tidegate.gate.evidence_store import bucket_scheme
 from tidegate.gate.profile import Profile
 from tidegate.gate.rates import REQUESTS_PER_SECOND_AND_WORKER
-from tidegate.kubernetes.security import container_security_context, pod_security_context
 from tidegate.provider.configuration import KubernetesConfiguration
 
 KEPT_SECONDS = 3600

@@ -5,10 +5,10 @@ from collections.abc import Set
 from tidegate.cluster import names
 from tidegate.cluster.client import Cluster, Object
 from tidegate.cluster.errors import ForbiddenError, MissingKindError
-from tidegate.cluster.gate_records import GateRecords
 from tidegate.cluster.kinds import CONFIG_MAP, DEPLOYMENT, LEADER_WORKER_SET, SERVICE, Kind
 from tidegate.provider.kubernetes.access import ClusterAccess
 from tidegate.provider.kubernetes.gate_runs import GateRuns
+from tidegate.records.gates import GateRecords
 
 WORKLOADS = (DEPLOYMENT, LEADER_WORKER_SET)
 PARTS: tuple[Kind, ...] = (

@@ -6,7 +6,6 @@ from tidegate.cluster import names
 from tidegate.cluster.client import Cluster
 from tidegate.cluster.kinds import JOB
 from tidegate.cluster.leases import Leases
-from tidegate.cluster.switch_records import SwitchRecords, SwitchRun
 from tidegate.provider.configuration import KubernetesConfiguration
 from tidegate.provider.handler import Operation
 from tidegate.provider.kubernetes.patience import patiently, saying_once
@@ -17,6 +16,7 @@ from tidegate.provider.kubernetes.runner_state import (
     why_it_does_not_begin,
     why_it_ended,
 )
+from tidegate.records.switches import SwitchRecords, SwitchRun
 from tidegate.traffic.switch_documents import SwitchOutcome
 from tidegate.traffic.switch_history import SwitchPlan
 

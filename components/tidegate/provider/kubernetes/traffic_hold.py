@@ -1,7 +1,6 @@
 """`TrafficHold` of a cluster: keeps a slot from being deleted while traffic can reach it."""
 
 from tidegate.cluster.errors import ClusterError
-from tidegate.cluster.switch_records import SwitchRecords
 from tidegate.provider.errors import ProviderError
 from tidegate.provider.handler import Created, Operation, ResourceHandler
 from tidegate.provider.kubernetes.access import ClusterAccess
@@ -11,6 +10,7 @@ from tidegate.provider.shared.hold_inputs import (
     TrafficHoldOutputs,
     refuse_while_routed,
 )
+from tidegate.records.switches import SwitchRecords
 
 
 class TrafficHoldHandler(ResourceHandler[TrafficHoldInputs, TrafficHoldOutputs]):

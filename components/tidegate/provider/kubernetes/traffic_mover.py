@@ -6,8 +6,6 @@ Every move is a Job: servers and the gateway's counters can be reached from insi
 from dataclasses import replace
 
 from tidegate.cluster.errors import ClusterError
-from tidegate.cluster.gate_records import GateRecords
-from tidegate.cluster.switch_records import SwitchRun
 from tidegate.provider.errors import CancelledOperation, ProviderError
 from tidegate.provider.handler import Operation
 from tidegate.provider.kubernetes.access import ClusterAccess
@@ -16,6 +14,8 @@ from tidegate.provider.shared.acting_user import acting_user
 from tidegate.provider.shared.switch_endings import report_ending, where_traffic_is
 from tidegate.provider.shared.traffic_inputs import TrafficSwitchInputs
 from tidegate.provider.shared.traffic_refusals import not_advanced, overridden
+from tidegate.records.gates import GateRecords
+from tidegate.records.switches import SwitchRun
 from tidegate.spec.traffic import FULL_WEIGHT, SwitchStrategy
 from tidegate.traffic.plan import Stage, plan
 from tidegate.traffic.routes import ServiceRoutes

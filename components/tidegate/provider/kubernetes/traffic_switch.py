@@ -1,7 +1,6 @@
 """`TrafficSwitch` of a cluster: decides which revision of a service takes the traffic."""
 
 from tidegate.cluster.errors import ClusterError
-from tidegate.cluster.switch_records import SwitchRecords
 from tidegate.provider.errors import ProviderError
 from tidegate.provider.handler import CheckFailure, Created, Diff, Operation, ResourceHandler
 from tidegate.provider.kubernetes.access import ClusterAccess
@@ -14,6 +13,7 @@ from tidegate.provider.shared.traffic_inputs import (
     TrafficSwitchOutputs,
 )
 from tidegate.provider.shared.traffic_refusals import overridden
+from tidegate.records.switches import SwitchRecords
 from tidegate.traffic.differences import differences
 from tidegate.traffic.gateway_api.recorded import Recorded
 

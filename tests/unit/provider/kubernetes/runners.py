@@ -7,10 +7,10 @@ from typing import Any
 
 from tests.unit.cluster.api_server import ApiServer, Object
 from tidegate.cluster import names
-from tidegate.cluster.gate_documents import GateProgress, VerdictNote
 from tidegate.cluster.kinds import CONFIG_MAP, GRPC_ROUTE, HTTP_ROUTE, JOB, LEASE, POD
 from tidegate.gate.request import GateRequest
 from tidegate.gate.verdict import Outcome
+from tidegate.records.gate_documents import GateProgress, VerdictNote
 from tidegate.spec.kubernetes_gateway import GatewayReference
 from tidegate.traffic.gateway_api.desired import DesiredRoutes
 from tidegate.traffic.gateway_api.objects import render

@@ -4,11 +4,11 @@ from tests.unit.cluster.api_server import ApiServer
 from tests.unit.provider.kubernetes.runners import Runners
 from tests.unit.provider.stand_ins import Said
 from tidegate.cluster.kinds import CONFIG_MAP, ENDPOINT_SLICE, JOB, LEASE
-from tidegate.cluster.switch_records import SwitchRecords
 from tidegate.provider.errors import ProviderError
 from tidegate.provider.kubernetes import TrafficHoldHandler
 from tidegate.provider.kubernetes.access import ClusterAccess
 from tidegate.provider.shared.hold_inputs import TrafficHoldInputs, TrafficHoldOutputs
+from tidegate.records.switches import SwitchRecords
 from tidegate.traffic.routes import ServiceRoutes
 
 pytestmark = pytest.mark.unit

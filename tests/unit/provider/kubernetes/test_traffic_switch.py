@@ -9,7 +9,6 @@ from tests.unit.cluster.api_server import ApiServer
 from tests.unit.provider.kubernetes.runners import Runners, note, until
 from tests.unit.provider.stand_ins import Said
 from tidegate.cluster import names
-from tidegate.cluster.gate_records import GateRecords
 from tidegate.cluster.kinds import (
     CONFIG_MAP,
     DEPLOYMENT,
@@ -19,7 +18,6 @@ from tidegate.cluster.kinds import (
     LEASE,
     SERVICE,
 )
-from tidegate.cluster.switch_records import SwitchRecords
 from tidegate.gate.verdict import Outcome
 from tidegate.provider.errors import CancelledOperation, ProviderError
 from tidegate.provider.handler import CheckFailure, Diff
@@ -29,6 +27,8 @@ from tidegate.provider.shared.traffic_inputs import (
     TrafficSwitchInputs,
     TrafficSwitchOutputs,
 )
+from tidegate.records.gates import GateRecords
+from tidegate.records.switches import SwitchRecords
 from tidegate.spec.traffic import CanaryStep, SwitchStrategy
 from tidegate.traffic.switch_documents import Ending, Override
 

@@ -8,8 +8,8 @@ from tidegate.cluster import names
 from tidegate.cluster.client import Cluster, Object
 from tidegate.cluster.kinds import CONFIG_MAP, JOB, LEASE
 from tidegate.cluster.leases import Leases
-from tidegate.cluster.record import config_map, text
 from tidegate.gate.document import Document
+from tidegate.records.config_map import config_map, text
 from tidegate.spec.kubernetes_gateway import GatewayReference
 from tidegate.traffic.switch_documents import DrainRecord
 

@@ -9,9 +9,9 @@ from tidegate.cluster import names
 from tidegate.cluster.client import Cluster, Object
 from tidegate.cluster.kinds import CONFIG_MAP, JOB, LEASE
 from tidegate.cluster.leases import Leases
-from tidegate.cluster.record import change, config_map, packed, text, unpacked
-from tidegate.cluster.switch_journal import appended, events, journal_line
 from tidegate.gate.clock import utc_now
+from tidegate.records.config_map import change, config_map, packed, text, unpacked
+from tidegate.records.switch_journal import appended, events, journal_line
 from tidegate.spec.kubernetes_gateway import GatewayReference
 from tidegate.traffic.conductor_parts import Position, Snapshot, snapshots
 from tidegate.traffic.switch_documents import (

@@ -7,13 +7,13 @@ from typing import Any
 
 from tidegate.cluster import names
 from tidegate.cluster.client import Cluster, Object
-from tidegate.cluster.gate_documents import GateProgress, VerdictNote
 from tidegate.cluster.kinds import CONFIG_MAP, JOB, LEASE
 from tidegate.cluster.leases import Leases
-from tidegate.cluster.record import binary, change, config_map, text
 from tidegate.gate.clock import utc_now
 from tidegate.gate.request import GateRequest
 from tidegate.gate.verdict import Outcome
+from tidegate.records.config_map import binary, change, config_map, text
+from tidegate.records.gate_documents import GateProgress, VerdictNote
 
 GATE = "gate.json"
 REQUEST = "request.json"

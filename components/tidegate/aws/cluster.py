@@ -1,0 +1,125 @@
+"""The control plane: EKS, private, its secrets encrypted, every call audited."""
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import pulumi
+from pulumi_aws import eks
+
+from tidegate.aws.policies import role
+from tidegate.aws.protection import guarded
+from tidegate.aws.tags import named
+
+CONTROL_PLANE_LOGS = ("api", "audit", "authenticator", "controllerManager", "scheduler")
+
+
+@dataclass(frozen=True, kw_only=True)
+class ClusterArgs:
+    """Arguments of a `Cluster`. `admin_cidrs` may reach the API from outside; none: inside only.
+
+    `key` encrypts Kubernetes Secrets, beside what EKS encrypts anyway.
+    """
+
+    region: str
+    kubernetes_version: str
+    services_cidr: str
+    subnets: Sequence[pulumi.Input[str]]
+    key: pulumi.Input[str]
+    admin_cidrs: Sequence[str]
+    tags: Mapping[str, str]
+    protect: bool
+
+
+class Cluster(pulumi.ComponentResource):
+    """Who may call its API is said by access entries alone; its creator is an administrator.
+
+    `security_group` is the one that EKS makes for the control plane and its nodes. EKS itself
+    names the cluster's log group, `/aws/eks/<name>/cluster`, and makes it with the first line.
+    """
+
+    name: pulumi.Output[str]
+    security_group: pulumi.Output[str]
+    kubeconfig: pulumi.Output[str]
+    resource: eks.Cluster
+
+    def __init__(
+        self, name: str, args: ClusterArgs, opts: pulumi.ResourceOptions | None = None
+    ) -> None:
+        super().__init__("tidegate:aws:Cluster", name, None, opts)
+        identity, ready = role(
+            f"{name}-control-plane",
+            service="eks.amazonaws.com",
+            tags=named(args.tags, f"{name}-control-plane"),
+            managed=("AmazonEKSClusterPolicy",),
+            parent=self,
+        )
+        is_public = bool(args.admin_cidrs)
+        self.resource = eks.Cluster(
+            name,
+            role_arn=identity.arn,
+            version=args.kubernetes_version,
+            vpc_config=eks.ClusterVpcConfigArgs(
+                subnet_ids=list(args.subnets),
+                endpoint_private_access=True,
+                endpoint_public_access=is_public,
+                public_access_cidrs=list(args.admin_cidrs) if is_public else None,
+            ),
+            kubernetes_network_config=eks.ClusterKubernetesNetworkConfigArgs(
+                service_ipv4_cidr=args.services_cidr, ip_family="ipv4"
+            ),
+            access_config=eks.ClusterAccessConfigArgs(
+                authentication_mode="API", bootstrap_cluster_creator_admin_permissions=True
+            ),
+            encryption_config=eks.ClusterEncryptionConfigArgs(
+                provider=eks.ClusterEncryptionConfigProviderArgs(key_arn=args.key),
+                resources=["secrets"],
+            ),
+            enabled_cluster_log_types=list(CONTROL_PLANE_LOGS),
+            # The add-ons are declared one by one, at pinned versions.
+            bootstrap_self_managed_addons=False,
+            upgrade_policy=eks.ClusterUpgradePolicyArgs(support_type="STANDARD"),
+            deletion_protection=args.protect,
+            tags=named(args.tags, name),
+            opts=guarded(self, args.protect, ready),
+        )
+        self.name = self.resource.name
+        self.security_group = self.resource.vpc_config.apply(
+            lambda config: str(config.cluster_security_group_id)
+        )
+        certificate = self.resource.certificate_authority.apply(lambda each: str(each.data))
+        self.kubeconfig = pulumi.Output.all(
+            self.resource.name, self.resource.endpoint, certificate, args.region
+        ).apply(lambda each: kubeconfig(*each))
+        self.register_outputs(
+            {
+                "name": self.name,
+                "securityGroup": self.security_group,
+                "kubeconfig": self.kubeconfig,
+            }
+        )
+
+
+def kubeconfig(name: str, endpoint: str, certificate: str, region: str) -> str:
+    """JSON text. It holds no secret: `aws eks get-token` gives whoever uses it a token."""
+    command = {
+        "apiVersion": "client.authentication.k8s.io/v1",
+        "interactiveMode": "Never",
+        "command": "aws",
+        "args": ["--region", region, "eks", "get-token", "--cluster-name", name],
+    }
+    return json.dumps(
+        {
+            "apiVersion": "v1",
+            "kind": "Config",
+            "current-context": name,
+            "clusters": [
+                {
+                    "name": name,
+                    "cluster": {"server": endpoint, "certificate-authority-data": certificate},
+                }
+            ],
+            "contexts": [{"name": name, "context": {"cluster": name, "user": name}}],
+            "users": [{"name": name, "user": {"exec": command}}],
+        }
+    )

@@ -1,0 +1,178 @@
+"""The cluster's own network: private nodes, one NAT gateway by zone, AWS's APIs inside."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import pulumi
+from pulumi_aws import ec2, vpc
+
+from tidegate.aws.tags import named
+from tidegate.spec.network_plan import NetworkPlan, subnets
+
+INTERFACE_ENDPOINTS = ("ec2", "ecr.api", "ecr.dkr", "eks", "eks-auth", "logs", "sts")
+"""What nodes and pods call all the time. Image layers come from S3 by the gateway endpoint."""
+
+EVERYWHERE = "0.0.0.0/0"
+DISCOVERY_TAG = "karpenter.sh/discovery"
+
+
+@dataclass(frozen=True, kw_only=True)
+class NetworkArgs:
+    """Arguments of a `Network`. `cluster` is the name by which Karpenter finds its subnets."""
+
+    cluster: str
+    region: str
+    zones: tuple[str, ...]
+    plan: NetworkPlan
+    tags: Mapping[str, str]
+
+
+class Network(pulumi.ComponentResource):
+    """A VPC with a private and a public subnet in each zone. Nodes have no public address.
+
+    Subnets are by zone.
+    """
+
+    vpc_id: pulumi.Output[str]
+    private_subnets: Mapping[str, pulumi.Output[str]]
+    public_subnets: Mapping[str, pulumi.Output[str]]
+
+    def __init__(
+        self, name: str, args: NetworkArgs, opts: pulumi.ResourceOptions | None = None
+    ) -> None:
+        super().__init__("tidegate:aws:Network", name, None, opts)
+        self._name, self._args = name, args
+        self._own = pulumi.ResourceOptions(parent=self)
+        ranges = subnets(args.plan, args.zones)
+        network = ec2.Vpc(
+            name,
+            cidr_block=args.plan.cidr,
+            enable_dns_hostnames=True,
+            enable_dns_support=True,
+            tags=named(args.tags, name),
+            opts=self._own,
+        )
+        self.vpc_id = network.id
+        # Whatever is started without a group of its own reaches nothing.
+        ec2.DefaultSecurityGroup(
+            name, vpc_id=network.id, tags=named(args.tags, f"{name}-default"), opts=self._own
+        )
+        public = self._public(ranges.public)
+        private, tables = self._private(ranges.private, public)
+        self._endpoints(tables, private)
+        self.public_subnets = {zone: each.id for zone, each in public.items()}
+        self.private_subnets = {zone: each.id for zone, each in private.items()}
+        self.register_outputs(
+            {
+                "vpcId": self.vpc_id,
+                "privateSubnets": self.private_subnets,
+                "publicSubnets": self.public_subnets,
+            }
+        )
+
+    def _public(self, ranges: Mapping[str, str]) -> dict[str, ec2.Subnet]:
+        """Subnets for load balancers and NAT gateways."""
+        name, tags = self._name, self._args.tags
+        gateway = ec2.InternetGateway(
+            name, vpc_id=self.vpc_id, tags=named(tags, name), opts=self._own
+        )
+        table = ec2.RouteTable(
+            f"{name}-public",
+            vpc_id=self.vpc_id,
+            routes=[ec2.RouteTableRouteArgs(cidr_block=EVERYWHERE, gateway_id=gateway.id)],
+            tags=named(tags, f"{name}-public"),
+            opts=self._own,
+        )
+        made = {}
+        for zone, cidr in ranges.items():
+            label = f"{name}-public-{zone}"
+            made[zone] = self._subnet(label, zone, cidr, {"kubernetes.io/role/elb": "1"})
+            self._route(label, made[zone], table)
+        return made
+
+    def _private(
+        self, ranges: Mapping[str, str], public: Mapping[str, ec2.Subnet]
+    ) -> tuple[dict[str, ec2.Subnet], list[ec2.RouteTable]]:
+        """Subnets for nodes and pods. A zone that fails takes no other zone's way out with it."""
+        name, tags = self._name, self._args.tags
+        role = {"kubernetes.io/role/internal-elb": "1", DISCOVERY_TAG: self._args.cluster}
+        made, tables = {}, []
+        for zone, cidr in ranges.items():
+            label = f"{name}-private-{zone}"
+            address = ec2.Eip(label, domain="vpc", tags=named(tags, label), opts=self._own)
+            nat = ec2.NatGateway(
+                label,
+                allocation_id=address.id,
+                subnet_id=public[zone].id,
+                tags=named(tags, label),
+                opts=self._own,
+            )
+            table = ec2.RouteTable(
+                label,
+                vpc_id=self.vpc_id,
+                routes=[ec2.RouteTableRouteArgs(cidr_block=EVERYWHERE, nat_gateway_id=nat.id)],
+                tags=named(tags, label),
+                opts=self._own,
+            )
+            made[zone] = self._subnet(label, zone, cidr, role)
+            self._route(label, made[zone], table)
+            tables.append(table)
+        return made, tables
+
+    def _subnet(self, label: str, zone: str, cidr: str, role: Mapping[str, str]) -> ec2.Subnet:
+        return ec2.Subnet(
+            label,
+            vpc_id=self.vpc_id,
+            availability_zone=zone,
+            cidr_block=cidr,
+            map_public_ip_on_launch=False,
+            tags=named({**self._args.tags, **role}, label),
+            opts=self._own,
+        )
+
+    def _route(self, label: str, subnet: ec2.Subnet, table: ec2.RouteTable) -> None:
+        ec2.RouteTableAssociation(
+            label, subnet_id=subnet.id, route_table_id=table.id, opts=self._own
+        )
+
+    def _endpoints(self, tables: list[ec2.RouteTable], private: Mapping[str, ec2.Subnet]) -> None:
+        name, region, tags = self._name, self._args.region, self._args.tags
+        ec2.VpcEndpoint(
+            f"{name}-s3",
+            vpc_id=self.vpc_id,
+            service_name=f"com.amazonaws.{region}.s3",
+            vpc_endpoint_type="Gateway",
+            route_table_ids=[each.id for each in tables],
+            tags=named(tags, f"{name}-s3"),
+            opts=self._own,
+        )
+        group = ec2.SecurityGroup(
+            f"{name}-endpoints",
+            description="AWS's APIs, from inside the VPC",
+            vpc_id=self.vpc_id,
+            tags=named(tags, f"{name}-endpoints"),
+            opts=self._own,
+        )
+        vpc.SecurityGroupIngressRule(
+            f"{name}-endpoints",
+            security_group_id=group.id,
+            ip_protocol="tcp",
+            from_port=443,
+            to_port=443,
+            cidr_ipv4=self._args.plan.cidr,
+            tags=named(tags, f"{name}-endpoints"),
+            opts=self._own,
+        )
+        for service in INTERFACE_ENDPOINTS:
+            label = f"{name}-{service.replace('.', '-')}"
+            ec2.VpcEndpoint(
+                label,
+                vpc_id=self.vpc_id,
+                service_name=f"com.amazonaws.{region}.{service}",
+                vpc_endpoint_type="Interface",
+                private_dns_enabled=True,
+                subnet_ids=[each.id for each in private.values()],
+                security_group_ids=[group.id],
+                tags=named(tags, label),
+                opts=self._own,
+            )

@@ -1,0 +1,54 @@
+"""IAM policy documents as text."""
+
+import json
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import pulumi
+from pulumi_aws import iam
+
+Statement = Mapping[str, Any]
+POD_IDENTITY = "pods.eks.amazonaws.com"
+
+
+def document(*statements: Statement) -> str:
+    return json.dumps({"Version": "2012-10-17", "Statement": list(statements)})
+
+
+def trust(service: str, *more_actions: str) -> str:
+    """Who may take a role: a service of AWS."""
+    return document(
+        {
+            "Effect": "Allow",
+            "Principal": {"Service": service},
+            "Action": ["sts:AssumeRole", *more_actions],
+        }
+    )
+
+
+def role(
+    name: str,
+    *,
+    service: str,
+    tags: Mapping[str, str],
+    parent: pulumi.Resource,
+    managed: Sequence[str] = (),
+) -> tuple[iam.Role, list[pulumi.Resource]]:
+    """A role with policies that AWS manages, and what must be there before it is used."""
+    actions = ("sts:TagSession",) if service == POD_IDENTITY else ()
+    made = iam.Role(
+        name,
+        assume_role_policy=trust(service, *actions),
+        tags=dict(tags),
+        opts=pulumi.ResourceOptions(parent=parent),
+    )
+    attached: list[pulumi.Resource] = [
+        iam.RolePolicyAttachment(
+            f"{name}-{policy.rpartition('/')[2]}",
+            role=made.name,
+            policy_arn=f"arn:aws:iam::aws:policy/{policy}",
+            opts=pulumi.ResourceOptions(parent=parent),
+        )
+        for policy in managed
+    ]
+    return made, [made, *attached]

@@ -1,0 +1,117 @@
+"""The cluster as a whole: refusals, access, what runs inside, who may do what."""
+
+import json
+from typing import Any
+
+import pytest
+
+from tests.unit.aws.declared import NODE_GROUP, RELEASE, declare
+from tests.unit.spec.cluster_documents import aws, pool
+from tidegate.aws.addon_versions import addon_versions
+from tidegate.aws.cluster import kubeconfig
+from tidegate.aws.gpu_cluster import GpuClusterArgs
+from tidegate.aws.karpenter_policy import controller_statements
+from tidegate.aws.volumes import storage_classes
+from tidegate.spec.cluster_plan import parse_cluster
+from tidegate.spec.errors import SpecError
+from tidegate.spec.storage_tiers import Efs, LocalNvme, StorageTiers
+from tidegate.spec.workload_identity import WorkloadIdentity
+
+pytestmark = pytest.mark.unit
+
+CLUSTER = "aws:eks/cluster:Cluster"
+ADDON = "aws:eks/addon:Addon"
+ROLE_POLICY = "aws:iam/rolePolicy:RolePolicy"
+RUNNER = WorkloadIdentity(namespace="inference", service_account="runner", access="append")
+COLD = {"cold": {"kind": "bucket", "namePrefix": "releases"}}
+L4 = {"name": "l4", "purpose": "inference", "nodes": {"min": 0, "max": 4}}
+
+
+def test_a_plan_that_cannot_work_declares_nothing() -> None:
+    with pytest.raises(SpecError, match="efa"):
+        declare(aws(pool("g6.xlarge", fabric={"kind": "efa"})))
+
+
+def test_workloads_need_a_bucket() -> None:
+    with pytest.raises(SpecError, match=r"storage\.cold"):
+        GpuClusterArgs(plan=parse_cluster(aws()), workloads=[RUNNER])
+
+
+def test_versions_that_nobody_pinned_are_refused_unless_they_are_given() -> None:
+    with pytest.raises(SpecError, match="addonVersions"):
+        addon_versions("1.31", {})
+    given = {"coredns": "v1.11.4-eksbuild.2", "kube-proxy": "v1.31.10-eksbuild.2"}
+    assert addon_versions("1.31", given).items() >= given.items()
+
+
+def test_every_addon_is_pinned() -> None:
+    addons = declare(aws(storage={**COLD, "warm": {"kind": "efs"}})).of(ADDON)
+    names = {each["addonName"] for each in addons.values()}
+    assert names >= {"vpc-cni", "coredns", "eks-pod-identity-agent", "eks-node-monitoring-agent"}
+    assert names >= {"aws-efs-csi-driver", "aws-mountpoint-s3-csi-driver"}
+    assert all("-eksbuild." in each["addonVersion"] for each in addons.values())
+
+
+def test_the_api_is_reached_from_outside_by_those_who_are_named_alone() -> None:
+    closed = declare(aws()).only(CLUSTER, "prod")["vpcConfig"]
+    assert closed["endpointPublicAccess"] is False
+    opened = declare(aws(adminCidrs=["203.0.113.0/24"])).only(CLUSTER, "prod")["vpcConfig"]
+    assert opened["publicAccessCidrs"] == ["203.0.113.0/24"]
+    assert opened["endpointPrivateAccess"] is True
+
+
+def test_the_kubeconfig_asks_for_a_token_and_holds_none() -> None:
+    content = json.loads(kubeconfig("prod", "https://api.test", "Y2E=", "us-east-2"))
+    (user,) = content["users"]
+    assert user["user"]["exec"]["args"][-2:] == ["--cluster-name", "prod"]
+    assert set(user["user"]) == {"exec"}
+
+
+def test_elastic_pools_are_karpenters_and_have_no_node_group() -> None:
+    declared = declare(aws(pool("g6.12xlarge", **{**L4, "elastic": True})))
+    assert list(declared.of(NODE_GROUP)) == ["system"]
+    nodes = declared.only("kubernetes:karpenter.sh/v1:NodePool", "karpenter-l4-nodepool")["spec"]
+    assert nodes["limits"] == {"nvidia.com/gpu": "16"}
+    taints = nodes["template"]["spec"]["taints"]
+    assert {"key": "nvidia.com/gpu", "value": "present", "effect": "NoSchedule"} in taints
+    node_class = declared.only(
+        "kubernetes:karpenter.k8s.aws/v1:EC2NodeClass", "karpenter-l4-ec2nodeclass"
+    )["spec"]
+    assert node_class["metadataOptions"]["httpTokens"] == "required"
+    assert node_class["blockDeviceMappings"][0]["ebs"]["encrypted"] is True
+    assert node_class["tags"]["tidegate-cluster"] == "prod"
+    assert declared.only(RELEASE, "karpenter")["version"] == "1.14.0"
+
+
+@pytest.mark.parametrize(
+    ("exposure", "chart"),
+    [("devicePlugin", "aws-efa-k8s-device-plugin"), ("dra", "aws-dranet")],
+)
+def test_pods_get_efa_in_the_way_that_the_plan_says(exposure: str, chart: str) -> None:
+    fabric = {"kind": "efa", "exposure": exposure}
+    declared = declare(aws(pool("p5.48xlarge", zones=["us-east-2a"], fabric=fabric)))
+    release = declared.only(RELEASE, chart)
+    tolerated = {each["key"] for each in release["values"]["tolerations"]}
+    assert tolerated == {"nvidia.com/gpu", "tidegate.dev/purpose"}
+
+
+def test_a_workload_that_appends_cannot_read() -> None:
+    declared = declare(aws(storage=COLD), RUNNER)
+    policy = declared.only(ROLE_POLICY, "inference-runner")["policy"]
+    actions = {each for statement in _statements(policy) for each in statement["Action"]}
+    assert actions == {"s3:PutObject", "kms:Decrypt", "kms:GenerateDataKey"}
+
+
+def test_karpenter_ends_only_what_the_cluster_owns() -> None:
+    for statement in controller_statements("prod", "arn:c", "arn:r", "arn:q", "us-east-2"):
+        if any("Terminate" in each or "Delete" in each for each in statement["Action"]):
+            queue = statement["Resource"] == ["arn:q"]
+            assert queue or "kubernetes.io/cluster/prod" in json.dumps(statement["Condition"])
+
+
+def test_the_nodes_own_disks_have_no_storage_class() -> None:
+    assert storage_classes(StorageTiers(hot=LocalNvme(), warm=Efs())) == {"warm": "tidegate-warm"}
+
+
+def _statements(policy: str) -> list[dict[str, Any]]:
+    return list(json.loads(policy)["Statement"])

@@ -1,0 +1,84 @@
+"""A stack that makes its own cluster."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from settings import Settings, SettingsError, load_settings
+from tests.unit.spec.cluster_documents import aws, pool
+
+pytestmark = pytest.mark.unit
+
+FILE = "stacks/Pulumi.test.yaml"
+STACKS = Path(__file__).parents[3] / "stacks"
+PLATFORM = {
+    "kubernetes": {
+        "namespace": "inference",
+        "runnerImage": "registry.test/runner@sha256:" + "5" * 64,
+        "evidence": "s3://evidence/tidegate",
+    }
+}
+PLAN = aws(pool("g6.12xlarge", name="l4", purpose="inference", nodes={"min": 0, "max": 4}))
+
+
+def load(**keys: Any) -> Settings:
+    return load_settings(
+        {f"tidegate:{key}": json.dumps(value) for key, value in keys.items()}, FILE
+    )
+
+
+def findings(**keys: Any) -> list[str]:
+    with pytest.raises(SettingsError) as raised:
+        load(**keys)
+    return raised.value.findings
+
+
+@pytest.mark.parametrize("stack", ["aws-staging", "aws-prod", "gcp-staging", "gcp-prod"])
+def test_the_shipped_stacks_are_in_order(stack: str) -> None:
+    config = yaml.safe_load((STACKS / f"Pulumi.{stack}.yaml").read_text())["config"]
+    own = {key: json.dumps(value) for key, value in config.items() if key.startswith("tidegate:")}
+    settings = load_settings(own, f"stacks/Pulumi.{stack}.yaml")
+    assert settings.cluster is not None
+    assert settings.platform is None
+
+
+def test_services_of_the_same_stack_see_the_clusters_pools() -> None:
+    settings = load(cluster=PLAN, platform=PLATFORM)
+    assert settings.kubernetes is not None
+    (found,) = settings.kubernetes.accelerator_pools()
+    assert (found.name, found.gpus_per_node, found.nodes_max) == ("l4", 4, 4)
+    assert found.node_labels == {"tidegate.dev/pool": "l4"}
+    assert {each.key for each in found.tolerations} == {"nvidia.com/gpu", "tidegate.dev/purpose"}
+
+
+def test_what_the_cloud_would_refuse_is_said_at_the_cluster() -> None:
+    broken = aws(pool("g6.xlarge", fabric={"kind": "efa"}))
+    (sentence,) = findings(cluster=broken)
+    assert sentence.startswith(f"{FILE}: tidegate:cluster.pools.gpus.fabric.kind: 'efa'")
+
+
+def test_a_misspelt_key_of_the_plan_is_found() -> None:
+    (sentence,) = findings(cluster={**PLAN, "zone": ["us-east-2a"]})
+    assert sentence.startswith(f"{FILE}: tidegate:cluster.zone: is an unknown key")
+
+
+def test_a_cluster_does_not_go_with_the_local_platform() -> None:
+    (sentence,) = findings(cluster=PLAN, platform={"local": {}}, services={})
+    assert "the platform is local" in sentence
+
+
+def test_services_need_a_platform_beside_a_cluster_too() -> None:
+    services = {"digits": {"release": "digits@1"}}
+    assert findings(cluster=PLAN, services=services) == [
+        f"{FILE}: tidegate:platform: is missing. Instead: add it."
+    ]
+
+
+def test_a_clusters_stack_and_a_kubeconfig_exclude_each_other() -> None:
+    both = {"clusterStack": "organization/tidegate/aws-prod", "kubeconfig": "~/.kube/config"}
+    platform = {"kubernetes": {**PLATFORM["kubernetes"], **both}}
+    (sentence,) = findings(platform=platform, services={})
+    assert "clusterStack, or kubeconfig and context" in sentence

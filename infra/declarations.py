@@ -55,7 +55,8 @@ def declare(
         for name, service in sorted(settings.services.items())
     ]
     declared = [each for each in declarations if each is not None]
-    _check_models_differ(declared, findings)
+    if settings.kubernetes is None:
+        _check_models_differ(declared, findings)
     _check_cluster(settings, root, findings)
     if findings.sentences:
         raise SettingsError(findings.sentences)
@@ -179,7 +180,10 @@ def _check_cluster(settings: Settings, root: Path, findings: _Findings) -> None:
 
 
 def _check_models_differ(declared: Sequence[ServiceDeclaration], findings: _Findings) -> None:
-    """HTTP is routed by the model in the path, so a model's name belongs to one service."""
+    """On one machine HTTP is routed by the model in the path, so its name belongs to one service.
+
+    On a cluster host names tell services apart.
+    """
     owners: dict[str, str] = {}
     for each in declared:
         for model in each.live.release.models:

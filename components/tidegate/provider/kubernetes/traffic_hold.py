@@ -38,21 +38,24 @@ class TrafficHoldHandler(ResourceHandler[TrafficHoldInputs, TrafficHoldOutputs])
     async def delete(
         self, operation: Operation, resource_id: str, outputs: TrafficHoldOutputs
     ) -> None:
-        cluster = self._access.cluster()
+        cluster, service = self._access.cluster(), outputs.service
+        if service is None:
+            raise ProviderError(
+                f"{resource_id} stays: its state does not say whose revision it is. "
+                "Run `pulumi refresh`, which reads it"
+            )
         try:
-            routed = await self._access.routes().all()
-            for recorded in routed:
+            recorded = await self._access.routes().of(service)
+            if recorded is not None:
                 refuse_while_routed(resource_id, recorded.routes)
             # Added again, the revision has to pass its gate and a switch as a new one does.
-            records = SwitchRecords(cluster)
-            for service in await records.services():
-                await records.forget_served(service, resource_id)
+            await SwitchRecords(cluster).forget_served(service, resource_id)
             await Drains(cluster, self._access.configuration).drain(
                 operation,
-                outputs.service or "",
+                service,
                 resource_id,
                 outputs.drain_limit_seconds,
-                is_pinned=any(recorded.mentions(resource_id) for recorded in routed),
+                is_pinned=recorded is not None and recorded.mentions(resource_id),
             )
         except ClusterError as error:
             raise ProviderError(f"{resource_id} stays: {error}") from error

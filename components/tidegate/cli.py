@@ -19,6 +19,7 @@ COMMANDS: Mapping[str, str] = MappingProxyType(
         "predict": "tidegate.commands.predict:predict_example",
         "doctor": "tidegate.commands.doctor:doctor",
         "gate": "tidegate.gate.cli:app",
+        "plugin": "tidegate.commands.plugin:app",
     }
 )
 """Where each subcommand is, as they are listed."""

@@ -20,6 +20,12 @@ TRITON_HOME = "/opt/tritonserver"
 REPOSITORY = Path(__file__).resolve().parents[3]
 
 
+def _own_files() -> dict[str, Path]:
+    """The project and its environment where they are here, also when that is below a folder that
+    a pod mounts anew, such as /tmp."""
+    return {str(path): path for path in (REPOSITORY, Path(sys.prefix))}
+
+
 def add_images(registry: Registry, folder: Path) -> None:
     """Make the images known that tests run. `folder` is for their files."""
     registry.add(RUNNER_IMAGE, python_image())
@@ -30,7 +36,11 @@ def add_images(registry: Registry, folder: Path) -> None:
 def python_image() -> Image:
     """The tests' own Python environment; `python` is it, and tidegate can be imported."""
     path = f"{Path(sys.prefix) / 'bin'}:{SEARCH_PATH}"
-    return Image(entrypoint=("python",), environment={"PATH": path, "PYTHONUNBUFFERED": "1"})
+    return Image(
+        entrypoint=("python",),
+        mounts=_own_files(),
+        environment={"PATH": path, "PYTHONUNBUFFERED": "1"},
+    )
 
 
 def triton_image(folder: Path) -> Image:
@@ -44,6 +54,7 @@ def triton_image(folder: Path) -> Image:
     return Image(
         entrypoint=("tritonserver",),
         mounts={
+            **_own_files(),
             f"{TRITON_HOME}/bin/tritonserver": _program(folder / "tritonserver", [server]),
             f"{TRITON_HOME}/backends": backends,
         },
@@ -58,7 +69,7 @@ def kserve_stub_image(folder: Path) -> Image:
     program = _program(folder / "tritonserver", [sys.executable, "-m", module])
     return Image(
         entrypoint=("tritonserver",),
-        mounts={f"{TRITON_HOME}/bin/tritonserver": program},
+        mounts={**_own_files(), f"{TRITON_HOME}/bin/tritonserver": program},
         environment=environment,
     )
 

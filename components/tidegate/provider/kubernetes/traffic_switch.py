@@ -4,6 +4,7 @@ from tidegate.cluster.errors import ClusterError
 from tidegate.provider.errors import ProviderError
 from tidegate.provider.handler import CheckFailure, Created, Diff, Operation, ResourceHandler
 from tidegate.provider.kubernetes.access import ClusterAccess
+from tidegate.provider.kubernetes.patience import patiently
 from tidegate.provider.kubernetes.strays import find_strays, remove_strays
 from tidegate.provider.kubernetes.switch_runs import SwitchRunError, SwitchRuns
 from tidegate.provider.kubernetes.traffic_mover import TrafficMover
@@ -16,6 +17,8 @@ from tidegate.provider.shared.traffic_refusals import overridden
 from tidegate.records.switches import SwitchRecords
 from tidegate.traffic.differences import differences
 from tidegate.traffic.gateway_api.recorded import Recorded
+
+PREVIEW_SILENCE_SECONDS = 10.0
 
 
 class TrafficSwitchHandler(ResourceHandler[TrafficSwitchInputs, TrafficSwitchOutputs]):
@@ -54,7 +57,12 @@ class TrafficSwitchHandler(ResourceHandler[TrafficSwitchInputs, TrafficSwitchOut
             recorded = await self._access.routes().of(new.service)
             run = await self._records().unfinished(new.service)
             override = await self._records().override(new.service)
-            strays = await find_strays(self._access, new.service, _known(old, new))
+            # The API server answers 429 while it prepares a kind's storage.
+            strays = await patiently(
+                Operation(),
+                lambda: find_strays(self._access, new.service, _known(old, new)),
+                PREVIEW_SILENCE_SECONDS,
+            )
         except ClusterError as error:
             raise ProviderError(str(error)) from error
         # A reason to try again is only read when a switch was turned back.
@@ -132,7 +140,10 @@ class TrafficSwitchHandler(ResourceHandler[TrafficSwitchInputs, TrafficSwitchOut
         self, operation: Operation, old: TrafficSwitchInputs | None, new: TrafficSwitchInputs
     ) -> None:
         try:
-            strays = await remove_strays(self._access, new.service, _known(old, new))
+            # The traffic has moved already: a moment's silence must not fail the update now.
+            strays = await patiently(
+                operation, lambda: remove_strays(self._access, new.service, _known(old, new))
+            )
         except ClusterError as error:
             raise ProviderError(str(error)) from error
         for revision in strays:

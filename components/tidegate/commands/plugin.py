@@ -31,8 +31,7 @@ def install(
 ) -> None:
     """Put the provider of this tidegate where `pulumi` looks for plugins.
 
-    The plugin runs with the Python that ran this command: install it again after moving or
-    renewing that environment. Doing it twice changes nothing.
+    The plugin runs with the Python that ran this command; in a new environment install it again.
     """
     folder = home if home is not None else Path.home() / ".pulumi"
     try:

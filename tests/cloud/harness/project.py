@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import shutil
 import sys
 from collections.abc import Mapping
@@ -45,7 +46,7 @@ class CloudProject:
         (root / ".venv").symlink_to(VENV)
         self.environment = pulumi_environment(root / "pulumi-home", root / "backend")
         for package in PACKAGES:
-            _write_plugin(root / "bin", package, root / "cloud", cache)
+            write_plugin(root / "bin", package, root / "cloud", cache)
         path = os.pathsep.join([str(root / "bin"), self.environment["PATH"]])
         # A library of the repository is imported from there, whatever is installed.
         sources = os.pathsep.join([str(REPOSITORY / "components"), str(REPOSITORY)])
@@ -116,6 +117,11 @@ class CloudProject:
         assert run.succeeded is not expect_failure, run.output
         return run
 
+    def steps(self) -> list[tuple[str, str]]:
+        """Operation and URN of every step that an `up` would take, unchanged resources too."""
+        run = self.pulumi("preview", "--json", "--show-sames", "--stack", self.stack)
+        return steps_of(run.output)
+
     def destroy(self, *, checkpoints: bool = True) -> Run:
         arguments = ("destroy", "--yes", "--skip-preview", "--stack", self.stack)
         return self.pulumi(*arguments, checkpoints=checkpoints)
@@ -132,9 +138,13 @@ class CloudProject:
         """Remove the lock of an engine that was killed."""
         return self.pulumi("cancel", "--yes", "--stack", self.stack)
 
-    def deployment(self) -> dict[str, Any]:
+    def export(self) -> dict[str, Any]:
+        """The state as `pulumi stack export` writes it."""
         text = self.pulumi("stack", "export", "--stack", self.stack).output
-        return dict(json.loads(text[text.index("{") :])["deployment"])
+        return dict(json.loads(text[text.index("{") :]))
+
+    def deployment(self) -> dict[str, Any]:
+        return dict(self.export()["deployment"])
 
     def resources(self) -> list[dict[str, Any]]:
         """What the engine has recorded: type, urn, id, inputs and outputs of each resource."""
@@ -153,6 +163,14 @@ class CloudProject:
     def remove(self) -> list[str]:
         """End what is left of it; returns what had to be killed. The folder stays."""
         return kill_all(self.root)
+
+
+def steps_of(output: str) -> list[tuple[str, str]]:
+    """Operation and URN of every step in what `pulumi preview --json` wrote, warnings and all."""
+    start = re.search(r"^\{", output, re.MULTILINE)
+    assert start is not None, output
+    digest, _ = json.JSONDecoder().raw_decode(output, start.start())
+    return [(each["op"], each["urn"]) for each in digest["steps"]]
 
 
 def _copy_repository(root: Path) -> None:
@@ -176,7 +194,8 @@ def _write_project(root: Path, program: str) -> None:
     (root / "__main__.py").write_text(program, encoding="utf-8")
 
 
-def _write_plugin(folder: Path, package: str, cloud: Path, cache: Path) -> None:
+def write_plugin(folder: Path, package: str, cloud: Path, cache: Path) -> None:
+    """Write the program that the engine finds on PATH and takes for the cloud's provider."""
     folder.mkdir(exist_ok=True)
     plugin = folder / f"pulumi-resource-{package}"
     words = [sys.executable, "-m", "tests.cloud.harness.plugin", package, str(cloud), str(cache)]

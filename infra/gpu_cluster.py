@@ -41,11 +41,14 @@ def _on_aws(plan: ClusterPlan, workloads: Sequence[WorkloadIdentity]) -> "GpuClu
     from tidegate.aws.gpu_cluster import GpuClusterArgs
 
     provider = pulumi_aws.Provider(plan.name, region=plan.region)
-    return AwsCluster(
+    cluster = AwsCluster(
         plan.name,
         GpuClusterArgs(plan=plan, workloads=workloads),
         pulumi.ResourceOptions(providers=[provider]),
     )
+    # GKE shares GPUs itself; on EKS whoever installs the GPU operator has to tell it.
+    pulumi.export("gpuOperatorValues", dict(cluster.gpu_operator_values))
+    return cluster
 
 
 def _on_gcp(plan: ClusterPlan, workloads: Sequence[WorkloadIdentity]) -> "GpuCluster":

@@ -1,170 +1,178 @@
 """Every resource of the clusters' stacks fails, is interrupted or killed once; what becomes of it.
 
-Against recorded clouds. Refusals and unhealthy creations: one stack is brought up again and again
-until each of its resources has failed once; what does not depend on a failed one goes on.
-Interruptions: the same, one resource at a time. Kills: a stack of its own for each of a sample,
-because the engine itself loses track of what it made.
+    python -m tests.benchmarks.cloud_sweep --folder FOLDER [--stacks …] [--ways …]
+
+Against recorded clouds. What was done is kept in the folder, and a new start goes on from there;
+Ctrl-C costs the run that is under way. Without anything left to do, the table alone.
 """
 
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
-from dataclasses import asdict, dataclass, field
-from typing import Any
+import argparse
+import json
+import random
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
 
+from tests.benchmarks.cloud_sweep_chains import CHAINS, Progress, next_run, outcomes
+from tests.benchmarks.cloud_sweep_moment import (
+    Target,
+    Undisturbed,
+    set_to,
+    sweep_project,
+    undisturbed,
+)
+from tests.benchmarks.cloud_sweep_points import POINTS, Outcome, run_point
 from tests.benchmarks.figure import Measurement
 from tests.benchmarks.stacks import say, temporary_folder
-from tests.cloud.harness.cloud_store import Operation
-from tests.cloud.harness.faults import Effect, Fault, faults_left
 from tests.cloud.harness.project import CloudProject
+from tidegate.files import read_json, write_json
 
-Target = tuple[str, str]
-"""Type and name of a resource."""
+AWS, GCP = ("aws-staging", "aws-prod"), ("gcp-staging", "gcp-prod")
+WAYS = (*CHAINS, *POINTS)
+LOSING = ("killed", "answerLost")
+"""The engine never hears of what was made, so it may be left over."""
 
-KILLS = 8
-IN_FLIGHT_SECONDS = 1.5
-LONG = 120.0
-ONE_AT_A_TIME = ("--parallel", "1")
+SAMPLE, SEED = 10, 20261123
 
 
 @dataclass(frozen=True)
-class SweepResult:
-    """`resumed` of `points` led to the state of an undisturbed `up`, without a manual edit.
-
-    `orphans` are in the cloud and not in the state; `refused` had a name that cannot be given
-    twice, and has to be imported.
-    """
+class Summary:
+    """Of one stack and one way. `refused` are imported before the next `up` goes on."""
 
     stack: str
     way: str
     points: int
     resumed: int
     orphans: int
-    runs: int
-    refused: list[str] = field(default_factory=list)
+    refused: Sequence[str]
+
+
+class Sweep:
+    """One stack's failures, kept in a folder."""
+
+    def __init__(self, stack: str, folder: Path) -> None:
+        self._stack, self._folder = stack, folder
+        folder.mkdir(parents=True, exist_ok=True)
+
+    def run(self, ways: Sequence[str]) -> None:
+        made = undisturbed(self._stack, self._folder / f"{self._stack}.json")
+        with sweep_project(self._stack) as project:
+            for way in ways:
+                if way in CHAINS:
+                    self._chain(project, made, way)
+                else:
+                    self._points(project, made, way)
+
+    def outcomes(self) -> list[Outcome]:
+        if not self._log.exists():
+            return []
+        return [Outcome.from_json(json.loads(each)) for each in self._log.read_text().splitlines()]
+
+    def _points(self, project: CloudProject, made: Undisturbed, way: str) -> None:
+        done = {each.target for each in self.outcomes() if each.way == way}
+        sample = sample_of(made.targets)
+        for number, target in enumerate(sample, 1):
+            if target not in done:
+                outcome = run_point(project, made, way, target)
+                self._record([outcome])
+                say(f"{number}/{len(sample)} {_line(outcome)}")
+
+    def _chain(self, project: CloudProject, made: Undisturbed, way: str) -> None:
+        if any(each.way == way for each in self.outcomes()):
+            return
+        targets = sample_of(made.targets) if way == "delayed" else made.targets
+        kept = self._folder / f"{self._stack}-{way}.json"
+        data = read_json(kept)
+        progress = Progress(made.before(None)) if data is None else Progress.from_json(data)
+        set_to(project, progress.moment)
+        while not progress.ended:
+            progress = next_run(project, way, targets, progress)
+            write_json(kept, progress.to_json())
+            say(f"{self._stack} {way}: {len(progress.met)}/{len(targets)} in {progress.runs} runs")
+        self._record(list(outcomes(self._stack, way, made, progress)))
+
+    def _record(self, found: Sequence[Outcome]) -> None:
+        with self._log.open("a", encoding="utf-8") as stream:
+            stream.write("".join(json.dumps(each.to_json()) + "\n" for each in found))
+
+    @property
+    def _log(self) -> Path:
+        return self._folder / f"{self._stack}.jsonl"
+
+
+def sample_of(targets: Sequence[Target]) -> list[Target]:
+    """The same resources for every way, of as many types as there are places."""
+    chosen = random.Random(SEED)  # noqa: S311  # a sample, no secret
+    by_type: dict[str, list[Target]] = {}
+    for each in sorted(targets):
+        by_type.setdefault(each.type, []).append(each)
+    types = chosen.sample(sorted(by_type), min(SAMPLE, len(by_type)))
+    return [chosen.choice(by_type[each]) for each in types]
+
+
+def summaries(found: Sequence[Outcome]) -> Iterator[Summary]:
+    for stack, way in sorted(Counter((each.stack, each.way) for each in found)):
+        meant = [each for each in found if (each.stack, each.way) == (stack, way)]
+        yield Summary(
+            stack,
+            way,
+            len(meant),
+            sum(each.resumed for each in meant),
+            sum(len(each.orphans) for each in meant),
+            [each.target.type for each in meant if each.refused],
+        )
 
 
 def measure_aws_sweep() -> Measurement:
-    return _measure(("aws-staging", "aws-prod"))
+    return _measure(AWS)
 
 
 def measure_gcp_sweep() -> Measurement:
-    return _measure(("gcp-staging", "gcp-prod"))
+    return _measure(GCP)
 
 
 def _measure(stacks: Sequence[str]) -> Measurement:
-    results = [each for stack in stacks for each in sweep(stack)]
-    points, resumed = sum(each.points for each in results), sum(each.resumed for each in results)
-    reported = [each for each in results if each.way != "killed"]
+    found: list[Outcome] = []
+    with temporary_folder() as folder:
+        for stack in stacks:
+            sweep = Sweep(stack, folder)
+            sweep.run(WAYS)
+            found += sweep.outcomes()
+    results = list(summaries(found))
+    told = [each for each in results if each.way not in LOSING]
+    points, resumed = len(found), sum(each.resumed for each in found)
     return Measurement(
         value=100 * resumed / points,
         unit="% resumed",
-        goal="100, and no orphans but of killed engines",
-        met=resumed == points and not any(each.orphans for each in reported),
+        goal="100, and no orphans but of what the engine never heard of",
+        met=resumed == points and not any(each.orphans for each in told),
         reference="the end state of an undisturbed `up`",
         runs=[100 * each.resumed / each.points for each in results],
-        detail={f"{each.stack} {each.way}": asdict(each) for each in results},
+        detail={f"{each.stack} {each.way}": vars(each) for each in results},
     )
 
 
-def sweep(stack: str, kills: int = KILLS) -> Iterator[SweepResult]:
-    """Every way of failing, over one stack."""
-    with _project(stack) as project:
-        project.up(checkpoints=False)
-        undisturbed = project.end_state()
-        targets = _creation_order(project)
-    for way in ("refuse", "unhealthy"):
-        yield _said(_failures(stack, way, targets, undisturbed))
-    yield _said(_interruptions(stack, targets, undisturbed))
-    sample = targets[:: max(1, len(targets) // kills)][:kills]
-    yield _said(_kills(stack, sample, undisturbed))
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--folder", type=Path, required=True)
+    parser.add_argument("--stacks", nargs="*", default=(*AWS, *GCP), choices=(*AWS, *GCP))
+    parser.add_argument("--ways", nargs="*", default=WAYS, choices=WAYS)
+    arguments = parser.parse_args()
+    for stack in arguments.stacks:
+        sweep = Sweep(stack, arguments.folder)
+        sweep.run(arguments.ways)
+        for each in summaries(sweep.outcomes()):
+            print(each)
 
 
-def _failures(
-    stack: str, effect: Effect, targets: Sequence[Target], undisturbed: dict[str, Any]
-) -> SweepResult:
-    """Each run meets at least one fault, so there are not many more runs than resources."""
-    with _project(stack) as project:
-        project.fault(*(Fault("create", effect, *each) for each in targets))
-        runs = orphans = 0
-        succeeded = False
-        while not succeeded and runs <= len(targets):
-            up = project.start_up("--continue-on-error", checkpoints=False).wait()
-            succeeded = up.succeeded
-            orphans += len(project.cloud.orphans(project.resources()))
-            runs += 1
-        same = succeeded and project.end_state() == undisturbed
-        met = len(targets) - len(faults_left(project.cloud))
-        return SweepResult(stack, effect, met, met if same else 0, orphans, runs)
-
-
-def _interruptions(
-    stack: str, targets: Sequence[Target], undisturbed: dict[str, Any]
-) -> SweepResult:
-    with _project(stack) as project:
-        delays = [Fault("create", "delay", *each, IN_FLIGHT_SECONDS) for each in targets]
-        project.fault(*delays)
-        runs = orphans = points = 0
-        while faults_left(project.cloud) and runs <= len(targets):
-            up = project.start_up(*ONE_AT_A_TIME)
-            seen = len(project.cloud.operations())
-            project.cloud.wait_for(_is_creation, seen, LONG)
-            up.interrupt()
-            up.wait()
-            points += 1
-            orphans += len(project.cloud.orphans(project.resources()))
-            runs += 1
-        project.fault()
-        succeeded = project.start_up(checkpoints=False).wait().succeeded
-        same = succeeded and project.end_state() == undisturbed
-        return SweepResult(stack, "interrupted", points, points if same else 0, orphans, runs + 1)
-
-
-def _kills(stack: str, sample: Sequence[Target], undisturbed: dict[str, Any]) -> SweepResult:
-    resumed = orphans = 0
-    refused = []
-    for type_token, name in sample:
-        with _project(stack) as project:
-            project.fault(Fault("create", "delayAnswer", type_token, name, LONG))
-            up = project.start_up(*ONE_AT_A_TIME)
-            project.cloud.wait_for(_creation_of(type_token, name), 0, LONG)
-            up.kill()
-            up.wait()
-            project.fault()
-            project.cancel()
-            again = project.start_up(checkpoints=False).wait()
-            orphans += len(project.cloud.orphans(project.resources()))
-            if again.succeeded and project.end_state() == undisturbed:
-                resumed += 1
-            elif "already exists" in again.output:
-                refused.append(f"{type_token} {name}")
-    return SweepResult(stack, "killed", len(sample), resumed, orphans, 2 * len(sample), refused)
-
-
-@contextmanager
-def _project(stack: str) -> Iterator[CloudProject]:
-    with temporary_folder() as folder:
-        project = CloudProject(folder / "p", folder.parent / "tg-bench-sdk-shapes", stack=stack)
-        try:
-            yield project
-        finally:
-            project.remove()
-
-
-def _creation_order(project: CloudProject) -> list[Target]:
-    creations = filter(_is_creation, project.cloud.operations())
-    return [(each.type, each.name) for each in creations]
-
-
-def _is_creation(operation: Operation) -> bool:
-    return (operation.phase, operation.action) == ("begin", "create")
-
-
-def _creation_of(type_token: str, name: str) -> Callable[[Operation], bool]:
-    return lambda operation: (
-        _is_creation(operation) and (operation.type, operation.name) == (type_token, name)
+def _line(outcome: Outcome) -> str:
+    state = "resumed" if outcome.resumed else "refused" if outcome.refused else "NOT resumed"
+    left = f", {len(outcome.orphans)} orphans" if outcome.orphans else ""
+    return (
+        f"{outcome.stack} {outcome.way} {outcome.target.type} {outcome.target.name}: {state}{left}"
     )
 
 
-def _said(result: SweepResult) -> SweepResult:
-    say(f"{result}")
-    return result
+if __name__ == "__main__":
+    main()

@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.cloud.harness.api_server import ApiServer, empty_api_server
 from tests.cloud.harness.project import CloudProject
 
 
@@ -30,6 +31,13 @@ def make_cloud(
     yield make
     for project in made:
         project.remove()
+
+
+@pytest.fixture(scope="module")
+def api_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ApiServer]:
+    """What clusters of a project are reached at, see `serve_clusters_of`."""
+    with empty_api_server(tmp_path_factory.mktemp("api-server")) as server:
+        yield server
 
 
 @pytest.fixture

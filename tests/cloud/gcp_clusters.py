@@ -5,6 +5,7 @@ from typing import Any
 
 from tests.cloud.harness.cloud_store import CloudObject
 from tests.cloud.harness.project import CloudProject
+from tests.cloud.harness.sdk_shapes import Sdk
 from tests.cloud.harness.stacks import CLUSTER as PLAN
 
 CLUSTER = "gcp:container/cluster:Cluster"
@@ -28,18 +29,11 @@ KEY_INPUTS = {
     NODE_POOL: "nodeConfig.bootDiskKmsKey",
     IMAGES: "kmsKeyName",
 }
-LABEL_INPUTS = {
-    BUCKET: "labels",
-    CLUSTER: "resourceLabels",
-    CRYPTO_KEY: "labels",
-    FILESTORE: "labels",
-    LUSTRE: "labels",
-    NODE_POOL: "nodeConfig.resourceLabels",
-    IMAGES: "labels",
-}
+LABELS = ("labels", "resourceLabels")
+"""Inputs of types that take labels, as the SDK calls them."""
 
 
-def check_invariants(project: CloudProject) -> None:
+def check_invariants(project: CloudProject, sdk: Sdk) -> None:
     """Private, encrypted with own keys, labelled, tainted, with every network."""
     cloud, plan = project.cloud, project.declared()["config"][PLAN]
     (cluster,) = cloud.objects(CLUSTER)
@@ -49,15 +43,21 @@ def check_invariants(project: CloudProject) -> None:
     for type_token, path in KEY_INPUTS.items():
         for each in cloud.objects(type_token):
             assert _at(each, path) in keys, each
-    for type_token, path in LABEL_INPUTS.items():
-        for each in cloud.objects(type_token):
-            labels = _at(each, path)
-            assert labels["tidegate-cluster"] == plan["name"], each
-            assert labels["owner"] == plan["ownership"]["owner"], each
+    wanted = {**plan["ownership"], "tidegate-cluster": plan["name"], "managed-by": "tidegate"}
+    for each in cloud.objects():
+        for path in _label_inputs(each, sdk):
+            assert _at(each, path).items() >= wanted.items(), each.key
     for bucket in cloud.objects(BUCKET):
         assert bucket.inputs["publicAccessPrevention"] == "enforced"
         assert _at(bucket, "versioning.enabled") or bucket.inputs["retentionPolicy"]
     _check_pools(cloud.objects(NODE_POOL), plan)
+
+
+def _label_inputs(thing: CloudObject, sdk: Sdk) -> list[str]:
+    if thing.type == NODE_POOL:
+        return ["nodeConfig.resourceLabels"]
+    shape = sdk.resource(thing.type) if thing.type.startswith("gcp:") else None
+    return [name for name in LABELS if shape is not None and name in shape.inputs.fields]
 
 
 def _check_pools(pools: Iterable[CloudObject], plan: Mapping[str, Any]) -> None:

@@ -5,8 +5,9 @@ from typing import Any
 
 import pytest
 
-from tests.cloud.harness.faults import Fault
-from tests.cloud.harness.project import CloudProject
+from tests.cloud.harness.faults import Fault, release
+from tests.cloud.harness.project import CloudProject, interrupt
+from tests.engine.harness.waiting import wait_for
 
 pytestmark = pytest.mark.cloud
 
@@ -41,10 +42,11 @@ def test_a_refusal_stops_what_depends_on_it_alone(project: CloudProject) -> None
 
 
 def test_an_interrupted_up_waits_for_what_is_under_way(project: CloudProject) -> None:
-    project.fault(Fault("create", "delay", type=CLUSTER, seconds=3))
+    project.fault(Fault("create", "delayAnswer", type=CLUSTER, seconds=LONG))
     up = project.start_up()
-    project.cloud.wait_for(_creates(CLUSTER), _seen(project))
-    up.interrupt()
+    _wait_until_made(project, CLUSTER)
+    interrupt(up)
+    release(project.cloud)
     assert not up.wait().succeeded
     deployment = project.deployment()
     assert not deployment.get("pending_operations")
@@ -74,7 +76,7 @@ def test_what_a_killed_up_made_is_found_by_its_tags(
     project.fault(Fault("create", "delayAnswer", type=FILES, seconds=LONG))
     # One at a time, so that nothing else is under way: some names cannot be given twice.
     up = project.start_up("--parallel", "1")
-    project.cloud.wait_for(_creates(FILES), _seen(project))
+    _wait_until_made(project, FILES)
     up.kill()
     up.wait()
     project.fault()
@@ -86,9 +88,5 @@ def test_what_a_killed_up_made_is_found_by_its_tags(
     assert left[0].tags["tidegate-cluster"] == "tidegate-staging"
 
 
-def _creates(type_token: str) -> Callable[[Any], bool]:
-    return lambda operation: (operation.action, operation.type) == ("create", type_token)
-
-
-def _seen(project: CloudProject) -> int:
-    return len(project.cloud.operations())
+def _wait_until_made(project: CloudProject, type_token: str) -> None:
+    wait_for(type_token, lambda: project.cloud.objects(type_token), LONG)

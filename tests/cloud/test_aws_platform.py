@@ -5,27 +5,9 @@ from collections.abc import Callable
 import pytest
 
 from tests.cloud.harness.project import CloudProject
+from tests.cloud.services import platform, services
 
 pytestmark = pytest.mark.cloud
-
-PLATFORM = {
-    "kubernetes": {
-        "namespace": "inference",
-        "runnerImage": "registry.test/runner@sha256:" + "5" * 64,
-        "image": "registry.test/tritonserver@sha256:" + "7" * 64,
-        "evidence": "s3://evidence/tidegate",
-    }
-}
-SERVICES = {
-    "digits": {
-        "release": "digits@1",
-        "gate": {"profile": "quick"},
-        "kubernetes": {
-            "pool": "l40s",
-            "model": {"objectStorage": {"url": "s3://models/serving"}},
-        },
-    }
-}
 
 
 def test_services_are_previewed_on_a_cluster_that_is_not_there_yet(
@@ -33,7 +15,9 @@ def test_services_are_previewed_on_a_cluster_that_is_not_there_yet(
 ) -> None:
     project = make_cloud(stack="aws-staging")
     config = project.declared()["config"]
-    project.declare({**config, "tidegate:platform": PLATFORM, "tidegate:services": SERVICES})
+    project.declare(
+        {**config, "tidegate:platform": platform(), "tidegate:services": services("l40s")}
+    )
     output = project.preview().output
     assert "aws:eks/cluster:Cluster" in output
     assert "kubernetes:apps/v1:Deployment" in output

@@ -9,6 +9,7 @@ import pytest
 from tests.cloud.harness.cloud_store import CloudObject
 from tests.cloud.harness.project import CloudProject
 from tests.cloud.harness.sdk_shapes import Sdk
+from tests.cloud.harness.stacks import change_pool
 
 pytestmark = pytest.mark.cloud
 
@@ -81,6 +82,14 @@ def test_the_control_plane_is_private_encrypted_and_audited(prod: CloudProject) 
     assert cluster.inputs["deletionProtection"] is True
 
 
+def test_the_administrators_of_the_plan_get_in(prod: CloudProject) -> None:
+    (entry,) = prod.cloud.objects("aws:eks/accessEntry:AccessEntry")
+    (access,) = prod.cloud.objects("aws:eks/accessPolicyAssociation:AccessPolicyAssociation")
+    assert entry.inputs["principalArn"] == access.inputs["principalArn"]
+    assert prod.declared()["config"]["tidegate:cluster"]["admins"] == [entry.inputs["principalArn"]]
+    assert access.inputs["policyArn"].endswith("/AmazonEKSClusterAdminPolicy")
+
+
 def test_nodes_have_no_public_address_and_reach_aws_inside(prod: CloudProject) -> None:
     subnets = prod.cloud.objects("aws:ec2/subnet:Subnet")
     assert not any(each.inputs["mapPublicIpOnLaunch"] for each in subnets)
@@ -121,6 +130,18 @@ def test_outputs_hold_no_secret_and_feed_a_platform(prod: CloudProject) -> None:
         "cold": "tidegate-cold",
     }
     assert outputs["releaseBucketUrl"].startswith("s3://tidegate-prod-releases-")
+    assert outputs["gpuOperatorValues"]["driver"] == {"enabled": False}
+
+
+def test_production_stays_grows_and_changes_its_machines_in_place(prod: CloudProject) -> None:
+    assert not prod.up(checkpoints=False).changes
+    groups = {each.name: each.id for each in prod.cloud.objects(NODE_GROUP)}
+    change_pool(prod, "b300", nodes={"min": 0, "max": 8})
+    change_pool(prod, "l40s", machineType="g6e.24xlarge")
+    prod.up(checkpoints=False)
+    assert {each.name: each.id for each in prod.cloud.objects(NODE_GROUP)} == groups
+    assert _of(prod, NODE_GROUP, "b300")["scalingConfig"]["maxSize"] == 8
+    assert _of(prod, TEMPLATE, "l40s")["instanceType"] == "g6e.24xlarge"
 
 
 def test_what_holds_data_survives_a_destroy(prod: CloudProject) -> None:

@@ -31,6 +31,13 @@ aws.eks.NodeGroup(
 )
 """
 
+OVERLAP = """
+import pulumi_aws as aws
+
+for name in ("one", "other"):
+    aws.ec2.Subnet(name, vpc_id="vpc-1", cidr_block="10.0.0.0/24")
+"""
+
 
 @pytest.fixture(scope="module")
 def project(make_cloud: Callable[..., CloudProject]) -> CloudProject:
@@ -68,3 +75,9 @@ def test_what_is_gone_is_seen_by_a_refresh(project: CloudProject) -> None:
     (images,) = project.cloud.objects("aws:ecr/repository:Repository")
     project.cloud.remove(images.type, images.id)
     assert "1 created" in project.start_up("--refresh").wait().output
+
+
+def test_a_range_of_addresses_is_given_once(project: CloudProject) -> None:
+    project.write_program(OVERLAP)
+    assert "of aws:ec2/subnet:Subnet already exists" in project.up(expect_failure=True).output
+    assert len(project.cloud.objects("aws:ec2/subnet:Subnet")) == 1

@@ -5,8 +5,10 @@ from typing import Any
 
 import pytest
 
+from tests.cloud.harness.api_server import ApiServer, credential_calls, serve_clusters_of
 from tests.cloud.harness.project import CloudProject
 from tests.cloud.harness.stacks import change_pool
+from tests.cloud.services import check_another_stacks_services_run_on
 
 pytestmark = pytest.mark.cloud
 
@@ -16,8 +18,9 @@ POOL = "tidegate-staging-l40s"
 
 
 @pytest.fixture(scope="module")
-def staging(make_cloud: Callable[..., CloudProject]) -> CloudProject:
+def staging(make_cloud: Callable[..., CloudProject], api_server: ApiServer) -> CloudProject:
     project = make_cloud(stack="aws-staging")
+    serve_clusters_of(project, api_server)
     project.up(checkpoints=False)
     return project
 
@@ -25,6 +28,15 @@ def staging(make_cloud: Callable[..., CloudProject]) -> CloudProject:
 def test_a_second_up_changes_nothing(staging: CloudProject) -> None:
     assert not staging.up(checkpoints=False).changes
     assert staging.cloud.orphans(staging.resources()) == []
+
+
+def test_services_of_another_stack_run_on_it(staging: CloudProject, api_server: ApiServer) -> None:
+    check_another_stacks_services_run_on(staging, "l40s")
+    name = staging.outputs()["clusterName"]
+    assert credential_calls(staging) == {
+        f"aws --region us-east-1 eks get-token --cluster-name {name}"
+    }
+    assert "/apis/apps/v1/namespaces/inference/deployments" in api_server.asked
 
 
 def test_a_pool_scales_out_in_place(staging: CloudProject) -> None:

@@ -1,14 +1,18 @@
 """The stacks on Google Cloud through the real engine: made, unchanged, larger, other, gone."""
 
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import pytest
 
 from tests.cloud.gcp_clusters import CLUSTER, NODE_POOL, check_invariants
+from tests.cloud.harness.api_server import ApiServer, credential_calls, serve_clusters_of
 from tests.cloud.harness.faults import Fault
 from tests.cloud.harness.project import CloudProject
+from tests.cloud.harness.sdk_shapes import Sdk
 from tests.cloud.harness.stacks import change_pool
+from tests.cloud.services import check_another_stacks_services_run_on
 
 pytestmark = pytest.mark.cloud
 
@@ -16,9 +20,15 @@ Make = Callable[..., CloudProject]
 
 
 @pytest.fixture(scope="module")
-def staging(make_cloud: Make) -> CloudProject:
+def sdk(sdk_cache: Path) -> Sdk:
+    return Sdk("gcp", sdk_cache)
+
+
+@pytest.fixture(scope="module")
+def staging(make_cloud: Make, api_server: ApiServer) -> CloudProject:
     """The staging stack as it is declared, made without anything going wrong."""
     project = make_cloud(stack="gcp-staging")
+    serve_clusters_of(project, api_server)
     project.up(checkpoints=False)
     return project
 
@@ -51,11 +61,17 @@ def test_an_update_that_failed_and_was_interrupted_ends_like_one_that_was_not(
     assert project.cloud.orphans(project.resources()) == []
 
 
+def test_services_of_another_stack_run_on_it(staging: CloudProject, api_server: ApiServer) -> None:
+    check_another_stacks_services_run_on(staging, "l4")
+    assert credential_calls(staging) == {"gke-gcloud-auth-plugin"}
+    assert "/apis/apps/v1/namespaces/inference/deployments" in api_server.asked
+
+
 def test_staging_stays_grows_changes_its_machines_and_goes(
-    staging: CloudProject, staging_end: dict[str, Any]
+    staging: CloudProject, staging_end: dict[str, Any], sdk: Sdk
 ) -> None:
     project = staging
-    check_invariants(project)
+    check_invariants(project, sdk)
     assert not project.up(checkpoints=False).changes
     assert project.end_state() == staging_end
 
@@ -78,11 +94,11 @@ def test_staging_stays_grows_changes_its_machines_and_goes(
 
 
 def test_production_stays_changes_reserved_nodes_and_is_guarded_against_its_end(
-    make_cloud: Make,
+    make_cloud: Make, sdk: Sdk
 ) -> None:
     project = make_cloud(stack="gcp-prod")
     project.up(checkpoints=False)
-    check_invariants(project)
+    check_invariants(project, sdk)
     assert not project.up(checkpoints=False).changes
 
     # A reservation has no room for new nodes beside the old ones.
@@ -90,7 +106,7 @@ def test_production_stays_changes_reserved_nodes_and_is_guarded_against_its_end(
     seen = len(project.cloud.operations())
     project.up(checkpoints=False)
     assert _pool_actions(project, seen) == ["delete", "create"]
-    check_invariants(project)
+    check_invariants(project, sdk)
 
     there = project.cloud.objects()
     run = project.start("destroy", "--yes", "--stack", project.stack, checkpoints=False).wait()

@@ -9,6 +9,7 @@ import pulumi
 from pulumi_aws import eks
 
 from tidegate.aws.identity import PodIdentity, PodIdentityArgs
+from tidegate.aws.policies import managed_policy
 from tidegate.aws.tags import named
 
 NAMESPACE = "kube-system"
@@ -49,6 +50,7 @@ class AddonsArgs:
     """Arguments of `Addons`. `names` to `versions`; those in `needs` come first."""
 
     cluster: pulumi.Input[str]
+    region: str
     names: Sequence[str]
     versions: Mapping[str, str]
     tags: Mapping[str, str]
@@ -79,7 +81,7 @@ class Addons(pulumi.ComponentResource):
                     cluster=args.cluster,
                     namespace=NAMESPACE,
                     service_account=driver.service_account,
-                    managed=(driver.policy,),
+                    managed=(managed_policy(args.region, driver.policy),),
                     tags=args.tags,
                 ),
                 opts=pulumi.ResourceOptions(parent=self),

@@ -37,6 +37,7 @@ class Bucket(pulumi.ComponentResource):
     id: pulumi.Output[str]
     arn: pulumi.Output[str]
     url: pulumi.Output[str]
+    locked: bool
 
     def __init__(
         self, name: str, args: BucketArgs, opts: pulumi.ResourceOptions | None = None
@@ -51,6 +52,7 @@ class Bucket(pulumi.ComponentResource):
             opts=guarded(self, args.protect),
         )
         self.id, self.arn = bucket.id, bucket.arn
+        self.locked = args.plan.lock_days is not None
         self.url = pulumi.Output.concat("s3://", bucket.id)
         closed = s3.BucketPublicAccessBlock(
             name,

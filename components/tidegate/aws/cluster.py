@@ -7,18 +7,21 @@ from dataclasses import dataclass
 import pulumi
 from pulumi_aws import eks
 
-from tidegate.aws.policies import role
+from tidegate.aws.policies import managed_policy, partition_of, role
 from tidegate.aws.protection import guarded
 from tidegate.aws.tags import named
 
 CONTROL_PLANE_LOGS = ("api", "audit", "authenticator", "controllerManager", "scheduler")
+ADMIN_POLICY, ADMIN_SCOPE = "AmazonEKSClusterAdminPolicy", "cluster"
+"""https://docs.aws.amazon.com/eks/latest/userguide/access-policy-permissions.html"""
 
 
 @dataclass(frozen=True, kw_only=True)
 class ClusterArgs:
     """Arguments of a `Cluster`. `admin_cidrs` may reach the API from outside; none: inside only.
 
-    `key` encrypts Kubernetes Secrets, beside what EKS encrypts anyway.
+    `admins` are ARNs of IAM roles and users that may do everything in it. `key` encrypts Kubernetes
+    Secrets, beside what EKS encrypts anyway.
     """
 
     region: str
@@ -27,6 +30,7 @@ class ClusterArgs:
     subnets: Sequence[pulumi.Input[str]]
     key: pulumi.Input[str]
     admin_cidrs: Sequence[str]
+    admins: Sequence[str]
     tags: Mapping[str, str]
     protect: bool
 
@@ -51,7 +55,7 @@ class Cluster(pulumi.ComponentResource):
             f"{name}-control-plane",
             service="eks.amazonaws.com",
             tags=named(args.tags, f"{name}-control-plane"),
-            managed=("AmazonEKSClusterPolicy",),
+            managed=(managed_policy(args.region, "AmazonEKSClusterPolicy"),),
             parent=self,
         )
         is_public = bool(args.admin_cidrs)
@@ -83,6 +87,8 @@ class Cluster(pulumi.ComponentResource):
             tags=named(args.tags, name),
             opts=guarded(self, args.protect, ready),
         )
+        for admin in args.admins:
+            self._admin(name, admin, args)
         self.name = self.resource.name
         self.security_group = self.resource.vpc_config.apply(
             lambda config: str(config.cluster_security_group_id)
@@ -99,11 +105,33 @@ class Cluster(pulumi.ComponentResource):
             }
         )
 
+    def _admin(self, name: str, principal: str, args: ClusterArgs) -> None:
+        """Named by account and role, so that the order of the list does not matter."""
+        account, identity = principal.split(":", 5)[4:]
+        label = f"{name}-{account}-{identity.replace('/', '-')}"
+        entry = eks.AccessEntry(
+            label,
+            cluster_name=self.resource.name,
+            principal_arn=principal,
+            type="STANDARD",
+            tags=named(args.tags, label),
+            opts=pulumi.ResourceOptions(parent=self),
+        )
+        eks.AccessPolicyAssociation(
+            label,
+            cluster_name=self.resource.name,
+            principal_arn=entry.principal_arn,
+            policy_arn=f"arn:{partition_of(args.region)}:eks::aws:cluster-access-policy/{ADMIN_POLICY}",
+            access_scope=eks.AccessPolicyAssociationAccessScopeArgs(type=ADMIN_SCOPE),
+            opts=pulumi.ResourceOptions(parent=self, depends_on=[entry]),
+        )
+
 
 def kubeconfig(name: str, endpoint: str, certificate: str, region: str) -> str:
     """JSON text. It holds no secret: `aws eks get-token` gives whoever uses it a token."""
     command = {
-        "apiVersion": "client.authentication.k8s.io/v1",
+        # What AWS's own `update-kubeconfig` writes; not every client knows v1.
+        "apiVersion": "client.authentication.k8s.io/v1beta1",
         "interactiveMode": "Never",
         "command": "aws",
         "args": ["--region", region, "eks", "get-token", "--cluster-name", name],

@@ -9,11 +9,11 @@ import pulumi_kubernetes
 
 from tidegate.aws.addons import BEFORE_NODES, Addons, AddonsArgs
 from tidegate.aws.cluster import Cluster
+from tidegate.aws.fabric_security import FabricSecurity
 from tidegate.aws.identity import NodeIdentity, NodeIdentityArgs
 from tidegate.aws.karpenter import Karpenter, KarpenterArgs
 from tidegate.aws.network import Network
 from tidegate.aws.node_pools import (
-    FabricSecurity,
     NodeGroupSite,
     NodePool,
     NodePoolArgs,
@@ -47,7 +47,9 @@ class ClusterNodes:
     def declare(self) -> list[pulumi.Resource]:
         """Declare them; returns what must be there before anything runs in the cluster."""
         own = pulumi.ResourceOptions(parent=self.parent)
-        identity = NodeIdentity(f"{self.name}-nodes", NodeIdentityArgs(tags=self.tags), own)
+        identity = NodeIdentity(
+            f"{self.name}-nodes", NodeIdentityArgs(region=self.plan.region, tags=self.tags), own
+        )
         first = self._addons("first", BEFORE_NODES, ())
         site = NodeGroupSite(
             cluster=self.cluster.name,
@@ -89,6 +91,7 @@ class ClusterNodes:
             f"{self.name}-{label}",
             AddonsArgs(
                 cluster=self.cluster.name,
+                region=self.plan.region,
                 names=names,
                 versions=self.versions,
                 tags=self.tags,

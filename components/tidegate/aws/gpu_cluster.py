@@ -3,6 +3,7 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from typing import Any
 
 import pulumi
 import pulumi_kubernetes
@@ -11,19 +12,19 @@ from tidegate.aws.addon_versions import addon_versions
 from tidegate.aws.cluster import Cluster, ClusterArgs
 from tidegate.aws.cluster_nodes import ClusterNodes
 from tidegate.aws.fabric_charts import fabric_charts, fabric_release
+from tidegate.aws.fabric_security import FabricSecurity, FabricSecurityArgs
+from tidegate.aws.gpu_operator import gpu_operator_values
 from tidegate.aws.identity import PodIdentity, PodIdentityArgs, bucket_statements
 from tidegate.aws.keys import Keys, KeysArgs
 from tidegate.aws.network import Network, NetworkArgs
-from tidegate.aws.node_pools import FabricSecurity, FabricSecurityArgs
 from tidegate.aws.registry import Registry, RegistryArgs
 from tidegate.aws.storage import Storage, StorageArgs
 from tidegate.aws.tags import tags_of
-from tidegate.aws.volumes import LustreVolume, Volumes, VolumesArgs, storage_classes
+from tidegate.aws.volumes import CHECKPOINT_PREFIX, Volumes, storage_classes, volumes_of
 from tidegate.spec.accelerator_pool import AcceleratorPool
 from tidegate.spec.cluster_plan import ClusterPlan
 from tidegate.spec.cluster_rules import check_cluster
-from tidegate.spec.errors import SpecError
-from tidegate.spec.storage_tiers import FsxLustre
+from tidegate.spec.component_arguments import check_component_arguments
 from tidegate.spec.workload_identity import WorkloadIdentity
 
 IMAGES = ("runner", "tritonserver")
@@ -40,7 +41,7 @@ class GpuClusterArgs:
     `addon_versions` takes the place of our pins; `images` have a repository each. `now` decides
     which capacity has begun or ended.
 
-    Raises SpecError for workloads without a bucket.
+    Raises SpecError for another cloud's plan, and for workloads without a bucket or named twice.
     """
 
     plan: ClusterPlan
@@ -50,26 +51,22 @@ class GpuClusterArgs:
     now: datetime | None = None
 
     def __post_init__(self) -> None:
-        if self.workloads and self.plan.storage.cold is None:
-            raise SpecError(
-                "workloads",
-                self.workloads[0].name,
-                "the cluster has no bucket that they could use",
-                "storage.cold, or no workloads",
-            )
+        check_component_arguments("aws", self.plan, self.workloads)
 
 
 class GpuCluster(pulumi.ComponentResource):
     """Network, keys, a private cluster, its nodes, storage and images.
 
     `pools` and `storage_classes` are known before anything is made; they and `kubeconfig` are what
-    a `KubernetesPlatform` takes. Raises SpecError with every finding about the plan.
+    a `KubernetesPlatform` takes. `gpu_operator_values` is for whoever installs the GPU operator.
+    Raises SpecError with every finding about the plan.
     """
 
     kubeconfig: pulumi.Output[str]
     cluster_name: pulumi.Output[str]
     pools: tuple[AcceleratorPool, ...]
     storage_classes: Mapping[str, str]
+    gpu_operator_values: Mapping[str, Any]
     release_bucket_url: pulumi.Output[str] | None
     registry_url: pulumi.Output[str]
     kubernetes_provider: pulumi_kubernetes.Provider
@@ -117,6 +114,7 @@ class GpuCluster(pulumi.ComponentResource):
                 subnets=list(network.private_subnets.values()),
                 key=keys.control_plane,
                 admin_cidrs=plan.admin_cidrs,
+                admins=plan.admins,
                 tags=tags,
                 protect=plan.protect,
             ),
@@ -157,6 +155,7 @@ class GpuCluster(pulumi.ComponentResource):
         self.cluster_name = cluster.name
         self.pools = tuple(each.accelerator_pool() for each in self._resolved)
         self.storage_classes = storage_classes(plan.storage)
+        self.gpu_operator_values = gpu_operator_values(self._resolved)
         self.release_bucket_url = storage.bucket.url if storage.bucket else None
         self.registry_url = registry.url
 
@@ -197,30 +196,12 @@ class GpuCluster(pulumi.ComponentResource):
         )
         for chart in fabric_charts(self._resolved):
             fabric_release(self._name, chart, self._resolved, opts)
-        shared, bucket = storage.shared, storage.bucket
         Volumes(
             f"{self._name}-volumes",
-            VolumesArgs(
-                lustre=self._lustre_volume(storage),
-                shared=shared.id if shared is not None else None,
-                bucket=bucket.id if bucket is not None else None,
-                region=self._plan.region,
-                labels=self._tags,
-            ),
+            volumes_of(storage, self._plan, self._tags),
             pulumi.ResourceOptions(
                 parent=self, providers=[self.kubernetes_provider], depends_on=list(needs)
             ),
-        )
-
-    def _lustre_volume(self, storage: Storage) -> LustreVolume | None:
-        hot, made = self._plan.storage.hot, storage.lustre
-        if made is None or not isinstance(hot, FsxLustre):
-            return None
-        return LustreVolume(
-            id=made.id,
-            dns_name=made.dns_name,
-            mount_name=made.mount_name,
-            capacity_gib=hot.capacity_gib,
         )
 
     def _workloads(
@@ -230,16 +211,23 @@ class GpuCluster(pulumi.ComponentResource):
         storage: Storage,
         keys: Keys,
     ) -> None:
-        if storage.bucket is None:
+        bucket = storage.bucket
+        if bucket is None:
             return
         for workload in (BUCKET_DRIVER, *workloads):
+            mounts = workload is BUCKET_DRIVER and not bucket.locked
             PodIdentity(
                 f"{self._name}-{workload.name}",
                 PodIdentityArgs(
                     cluster=cluster.name,
                     namespace=workload.namespace,
                     service_account=workload.service_account,
-                    statements=bucket_statements(storage.bucket.arn, keys.storage, workload.access),
+                    statements=bucket_statements(
+                        bucket.arn,
+                        keys.storage,
+                        workload.access,
+                        write_prefix=CHECKPOINT_PREFIX if mounts else None,
+                    ),
                     tags=self._tags,
                 ),
                 self._own,

@@ -2,11 +2,12 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import pulumi
 from pulumi_aws import eks, iam
 
-from tidegate.aws.policies import POD_IDENTITY, Statement, document, role
+from tidegate.aws.policies import POD_IDENTITY, Statement, document, managed_policy, role
 from tidegate.aws.tags import named
 from tidegate.spec.workload_identity import BucketAccess
 
@@ -17,17 +18,20 @@ NODE_POLICIES = (
 )
 """https://docs.aws.amazon.com/eks/latest/userguide/create-node-role.html"""
 
-OBJECT_ACTIONS: Mapping[BucketAccess, tuple[str, ...]] = {
-    "read": ("s3:GetObject", "s3:GetObjectVersion"),
-    "append": ("s3:PutObject",),
-    "write": ("s3:GetObject", "s3:PutObject", "s3:DeleteObject", "s3:AbortMultipartUpload"),
-}
+READ = ("s3:GetObject", "s3:GetObjectVersion")
+WRITE = ("s3:PutObject", "s3:DeleteObject", "s3:AbortMultipartUpload")
+NEW_ONLY: Mapping[str, Any] = {"StringEquals": {"s3:if-none-match": "*"}}
+"""Writes that S3 refuses when the object is there already.
+
+https://docs.aws.amazon.com/AmazonS3/latest/userguide/conditional-writes-enforce.html
+"""
 
 
 @dataclass(frozen=True, kw_only=True)
 class NodeIdentityArgs:
-    """Arguments of a `NodeIdentity`: nothing but the tags of its role."""
+    """Arguments of a `NodeIdentity`. The region tells what AWS's own policies are called."""
 
+    region: str
     tags: Mapping[str, str]
 
 
@@ -46,7 +50,7 @@ class NodeIdentity(pulumi.ComponentResource):
             name,
             service="ec2.amazonaws.com",
             tags=named(args.tags, name),
-            managed=NODE_POLICIES,
+            managed=[managed_policy(args.region, each) for each in NODE_POLICIES],
             parent=self,
         )
         self.arn, self.role_name = made.arn, made.name
@@ -57,7 +61,7 @@ class NodeIdentity(pulumi.ComponentResource):
 class PodIdentityArgs:
     """Arguments of a `PodIdentity`: pods with one service account, and what they may do.
 
-    `managed` are names of AWS's own policies. Statements may name what does not exist yet.
+    `managed` are ARNs of AWS's own policies. Statements may name what does not exist yet.
     """
 
     cluster: pulumi.Input[str]
@@ -102,17 +106,31 @@ class PodIdentity(pulumi.ComponentResource):
 
 
 def bucket_statements(
-    bucket_arn: pulumi.Input[str], key_arn: pulumi.Input[str], access: BucketAccess
+    bucket_arn: pulumi.Input[str],
+    key_arn: pulumi.Input[str],
+    access: BucketAccess,
+    write_prefix: str | None = None,
 ) -> pulumi.Output[Sequence[Statement]]:
-    """What `access` to a bucket is, its key included."""
+    """What `access` to a bucket is, its key included; below `write_prefix` it is `write`.
+
+    Who appends reads too, and replaces nothing.
+    """
 
     def statements(arns: Sequence[str]) -> Sequence[Statement]:
         bucket, key = arns
+        objects = [f"{bucket}/*"]
         found = [
-            _allow([f"{bucket}/*"], OBJECT_ACTIONS[access]),
+            _allow(objects, READ),
             _allow([key], ("kms:Decrypt", "kms:GenerateDataKey")),
+            _allow([bucket], ("s3:ListBucket",)),
         ]
-        return found if access == "append" else [*found, _allow([bucket], ("s3:ListBucket",))]
+        if access == "append":
+            found.append({**_allow(objects, ("s3:PutObject",)), "Condition": dict(NEW_ONLY)})
+        elif access == "write":
+            found.append(_allow(objects, WRITE))
+        if write_prefix is not None:
+            found.append(_allow([f"{bucket}/{write_prefix}/*"], WRITE))
+        return found
 
     return pulumi.Output.all(bucket_arn, key_arn).apply(statements)
 

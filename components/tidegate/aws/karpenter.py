@@ -75,7 +75,12 @@ class Karpenter(pulumi.ComponentResource):
             version=VERSION,
             namespace=NAMESPACE,
             values={
-                "settings": {"clusterName": args.cluster, "interruptionQueue": queue.name},
+                "settings": {
+                    "clusterName": args.cluster,
+                    "interruptionQueue": queue.name,
+                    # Of all its nodes or of none: an unhealthy one is replaced.
+                    "featureGates": {"nodeRepair": all(each.auto_repair for each in args.pools)},
+                },
                 "serviceAccount": {"name": SERVICE_ACCOUNT},
                 "nodeSelector": {PURPOSE_LABEL: "system"},
                 "replicas": 2,

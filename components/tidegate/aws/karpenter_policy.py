@@ -6,7 +6,7 @@ After the policy of its own guide, https://karpenter.sh/docs/reference/cloudform
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from tidegate.aws.policies import Statement
+from tidegate.aws.policies import Statement, partition_of
 
 POOL_TAG = "karpenter.sh/nodepool"
 MADE = ("fleet", "instance", "launch-template", "network-interface", "spot-instances-request")
@@ -41,10 +41,11 @@ def controller_statements(
     cluster: str, cluster_arn: str, node_role_arn: str, queue_arn: str, region: str
 ) -> list[Statement]:
     owned = f"kubernetes.io/cluster/{cluster}"
-    ec2 = f"arn:aws:ec2:{region}:*"
+    in_region = f"arn:{partition_of(region)}:ec2:{region}"
+    ec2 = f"{in_region}:*"
     made = [f"{ec2}:{kind}/*" for kind in (*MADE, "volume")]
-    used = [f"arn:aws:ec2:{region}:*:{kind}/*" for kind in USED] + [
-        f"arn:aws:ec2:{region}::{kind}/*" for kind in ("image", "snapshot")
+    used = [f"{ec2}:{kind}/*" for kind in USED] + [
+        f"{in_region}::{kind}/*" for kind in ("image", "snapshot")
     ]
     asked = {"StringEquals": {f"aws:RequestTag/{owned}": "owned"}}
     its_own = {"StringEquals": {f"aws:ResourceTag/{owned}": "owned"}}

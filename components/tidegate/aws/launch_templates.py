@@ -105,8 +105,10 @@ def _reservation(
 ) -> ec2.LaunchTemplateCapacityReservationSpecificationArgs | None:
     if plan.capacity_reservation is None:
         return None
+    is_group = plan.capacity_reservation.startswith("arn:")
     target = ec2.LaunchTemplateCapacityReservationSpecificationCapacityReservationTargetArgs(
-        capacity_reservation_id=plan.capacity_reservation
+        capacity_reservation_id=None if is_group else plan.capacity_reservation,
+        capacity_reservation_resource_group_arn=plan.capacity_reservation if is_group else None,
     )
     return ec2.LaunchTemplateCapacityReservationSpecificationArgs(
         capacity_reservation_target=target

@@ -11,6 +11,16 @@ Statement = Mapping[str, Any]
 POD_IDENTITY = "pods.eks.amazonaws.com"
 
 
+def partition_of(region: str) -> str:
+    """First part of ARNs after `arn:`. Plans with a region of China are refused before."""
+    return "aws-us-gov" if region.startswith("us-gov-") else "aws"
+
+
+def managed_policy(region: str, name: str) -> str:
+    """ARN of a policy that AWS manages, for accounts with this region."""
+    return f"arn:{partition_of(region)}:iam::aws:policy/{name}"
+
+
 def document(*statements: Statement) -> str:
     return json.dumps({"Version": "2012-10-17", "Statement": list(statements)})
 
@@ -34,7 +44,7 @@ def role(
     parent: pulumi.Resource,
     managed: Sequence[str] = (),
 ) -> tuple[iam.Role, list[pulumi.Resource]]:
-    """A role with policies that AWS manages, and what must be there before it is used."""
+    """A role with the policies of these ARNs, and what must be there before it is used."""
     actions = ("sts:TagSession",) if service == POD_IDENTITY else ()
     made = iam.Role(
         name,
@@ -46,7 +56,7 @@ def role(
         iam.RolePolicyAttachment(
             f"{name}-{policy.rpartition('/')[2]}",
             role=made.name,
-            policy_arn=f"arn:aws:iam::aws:policy/{policy}",
+            policy_arn=policy,
             opts=pulumi.ResourceOptions(parent=parent),
         )
         for policy in managed

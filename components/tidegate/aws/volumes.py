@@ -1,14 +1,24 @@
 """The tiers as pods see them: storage classes and volumes of the cluster."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import pulumi
-import pulumi_kubernetes as kubernetes
 
-from tidegate.spec.storage_tiers import LocalNvme, StorageTiers
+from tidegate.aws.storage import Storage
+from tidegate.kubernetes.objects import KubernetesObject, manifest
+from tidegate.spec.cluster_plan import ClusterPlan
+from tidegate.spec.storage_tiers import FsxLustre, LocalNvme, StorageTiers
 
 HOT, WARM, COLD, BLOCK = "tidegate-hot", "tidegate-warm", "tidegate-cold", "tidegate-block"
+MODELS, CHECKPOINTS = "tidegate-models", "tidegate-checkpoints"
+CHECKPOINT_PREFIX = "checkpoints"
+MODEL_CACHE = {"cache": "emptyDir", "cacheEmptyDirSizeLimit": "100Gi"}
+"""Attributes of Mountpoint's driver: what was read once stays on the node, up to this much.
+
+https://github.com/awslabs/mountpoint-s3-csi-driver/blob/main/docs/CACHING.md
+"""
 TIERS = {"hot": HOT, "warm": WARM, "cold": COLD}
 WITHOUT_PROVISIONER = "kubernetes.io/no-provisioner"
 
@@ -25,13 +35,38 @@ class LustreVolume:
 
 @dataclass(frozen=True, kw_only=True)
 class VolumesArgs:
-    """Arguments of `Volumes`. `shared` is the id of the EFS file system, `bucket` a name."""
+    """Arguments of `Volumes`. `shared` is the id of the EFS file system, `bucket` a name.
+
+    `bucket_locked`: nothing in it can be replaced.
+    """
 
     lustre: LustreVolume | None
     shared: pulumi.Input[str] | None
     bucket: pulumi.Input[str] | None
+    bucket_locked: bool
     region: str
     labels: Mapping[str, str]
+
+
+def volumes_of(storage: Storage, plan: ClusterPlan, labels: Mapping[str, str]) -> VolumesArgs:
+    """Of the tiers that were made."""
+    hot, lustre, bucket = plan.storage.hot, storage.lustre, storage.bucket
+    volume = None
+    if lustre is not None and isinstance(hot, FsxLustre):
+        volume = LustreVolume(
+            id=lustre.id,
+            dns_name=lustre.dns_name,
+            mount_name=lustre.mount_name,
+            capacity_gib=hot.capacity_gib,
+        )
+    return VolumesArgs(
+        lustre=volume,
+        shared=storage.shared.id if storage.shared is not None else None,
+        bucket=bucket.id if bucket is not None else None,
+        bucket_locked=bucket is not None and bucket.locked,
+        region=plan.region,
+        labels=labels,
+    )
 
 
 def storage_classes(plan: StorageTiers) -> dict[str, str]:
@@ -48,6 +83,8 @@ class Volumes(pulumi.ComponentResource):
     """`tidegate-block` for every disk of a pod; `tidegate-hot`, `-warm` and `-cold` by tier.
 
     Hot and cold are one volume each, which many pods mount. Warm makes a folder for each claim.
+    The bucket's `models` are a volume of their own that nodes keep a cache of, and so are its
+    `checkpoints`, to write. A bucket that is locked has none: they are replaced all the time.
     """
 
     def __init__(
@@ -79,9 +116,11 @@ class Volumes(pulumi.ComponentResource):
             self._volume(HOT, "fsx.csi.aws.com", args.lustre.id, attributes, size, ["flock"])
         if args.bucket is not None:
             self._class(COLD, WITHOUT_PROVISIONER, {}, reclaim="Retain")
-            options = ["read-only", f"region {args.region}"]
-            names = {"bucketName": args.bucket}
-            self._volume(COLD, "s3.csi.aws.com", COLD, names, "1Pi", options)
+            self._bucket(COLD, args.bucket, ["read-only"])
+            self._bucket(MODELS, args.bucket, ["read-only", "prefix models/"], MODEL_CACHE)
+            if not args.bucket_locked:
+                writes = ["allow-delete", "allow-overwrite", f"prefix {CHECKPOINT_PREFIX}/"]
+                self._bucket(CHECKPOINTS, args.bucket, writes)
         self.register_outputs({})
 
     def _class(
@@ -94,42 +133,57 @@ class Volumes(pulumi.ComponentResource):
         reclaim: str = "Delete",
         expands: bool = False,
     ) -> None:
-        kubernetes.storage.v1.StorageClass(
-            f"{self._name}-{class_name}",
-            metadata=self._metadata(class_name),
+        content: dict[str, Any] = {"parameters": dict(parameters)} if parameters else {}
+        self._object(
+            "storage.k8s.io/v1",
+            "StorageClass",
+            class_name,
             provisioner=provisioner,
-            parameters=dict(parameters) or None,
-            volume_binding_mode=binding,
-            reclaim_policy=reclaim,
-            allow_volume_expansion=expands,
-            opts=pulumi.ResourceOptions(parent=self),
+            volumeBindingMode=binding,
+            reclaimPolicy=reclaim,
+            allowVolumeExpansion=expands,
+            **content,
         )
+
+    def _bucket(
+        self,
+        name: str,
+        bucket: pulumi.Input[str],
+        options: Sequence[str],
+        more: Mapping[str, str] | None = None,
+    ) -> None:
+        attributes: dict[str, pulumi.Input[str]] = {"bucketName": bucket, **(more or {})}
+        mount_options = [*options, f"region {self._args.region}"]
+        self._volume(name, "s3.csi.aws.com", name, attributes, "1Pi", mount_options)
 
     def _volume(
         self,
-        class_name: str,
+        name: str,
         driver: str,
         handle: pulumi.Input[str],
         attributes: Mapping[str, pulumi.Input[str]],
         size: str,
         options: list[str],
     ) -> None:
-        core = kubernetes.core.v1
-        core.PersistentVolume(
-            f"{self._name}-{class_name}",
-            metadata=self._metadata(class_name),
-            spec=core.PersistentVolumeSpecArgs(
-                storage_class_name=class_name,
-                access_modes=["ReadOnlyMany" if "read-only" in options else "ReadWriteMany"],
-                capacity={"storage": size},
-                mount_options=options,
-                persistent_volume_reclaim_policy="Retain",
-                csi=core.CSIPersistentVolumeSourceArgs(
-                    driver=driver, volume_handle=handle, volume_attributes=dict(attributes)
-                ),
-            ),
-            opts=pulumi.ResourceOptions(parent=self),
+        csi = {"driver": driver, "volumeHandle": handle, "volumeAttributes": dict(attributes)}
+        self._object(
+            "v1",
+            "PersistentVolume",
+            name,
+            spec={
+                # Of its own, so that a claim can only mean this volume.
+                "storageClassName": name,
+                "accessModes": ["ReadOnlyMany" if "read-only" in options else "ReadWriteMany"],
+                "capacity": {"storage": size},
+                "mountOptions": options,
+                "persistentVolumeReclaimPolicy": "Retain",
+                "csi": csi,
+            },
         )
 
-    def _metadata(self, name: str) -> kubernetes.meta.v1.ObjectMetaArgs:
-        return kubernetes.meta.v1.ObjectMetaArgs(name=name, labels=dict(self._args.labels))
+    def _object(self, api_version: str, kind: str, name: str, **content: Any) -> None:
+        KubernetesObject(
+            f"{self._name}-{name}",
+            manifest(api_version, kind, name, None, self._args.labels, **content),
+            pulumi.ResourceOptions(parent=self),
+        )

@@ -9,8 +9,7 @@ import pulumi_kubernetes
 
 from tidegate.gcp.bucket import Bucket
 from tidegate.gcp.cluster import Cluster, ClusterArgs
-from tidegate.gcp.gpu_direct import installers, network_objects
-from tidegate.gcp.gpu_networks import GpuNetworks, GpuNetworksArgs, NodeNetwork, short_name
+from tidegate.gcp.cluster_nodes import ClusterNodes
 from tidegate.gcp.identity import (
     NodeIdentity,
     NodeIdentityArgs,
@@ -21,7 +20,6 @@ from tidegate.gcp.keys import Keys, KeysArgs
 from tidegate.gcp.naming import labels_of
 from tidegate.gcp.network import Network, NetworkArgs
 from tidegate.gcp.node_config import NodeSurroundings
-from tidegate.gcp.node_pools import GpuNodes, GpuNodesArgs, SystemNodes, SystemNodesArgs
 from tidegate.gcp.project import project_of
 from tidegate.gcp.registry import Registry, RegistryArgs
 from tidegate.gcp.storage import (
@@ -33,11 +31,10 @@ from tidegate.gcp.storage import (
     services_for,
     storage_classes,
 )
-from tidegate.kubernetes.objects import KubernetesObject
 from tidegate.spec.accelerator_pool import AcceleratorPool
 from tidegate.spec.cluster_plan import ClusterPlan
-from tidegate.spec.cluster_rules import check_cluster, cluster_fabric
-from tidegate.spec.errors import SpecError
+from tidegate.spec.cluster_rules import check_cluster
+from tidegate.spec.component_arguments import check_component_arguments
 from tidegate.spec.workload_identity import WorkloadIdentity
 
 REGISTRY_SERVICE = "artifactregistry.googleapis.com"
@@ -50,7 +47,7 @@ class GpuClusterArgs:
     `project_number` is asked of the cloud when it is not given. `now` decides which reservations
     have ended.
 
-    Raises SpecError for another cloud's plan, and for workloads without a bucket.
+    Raises SpecError for another cloud's plan, and for workloads without a bucket or named twice.
     """
 
     plan: ClusterPlan
@@ -59,20 +56,7 @@ class GpuClusterArgs:
     now: datetime | None = None
 
     def __post_init__(self) -> None:
-        if self.plan.cloud != "gcp":
-            raise SpecError(
-                "cloud",
-                self.plan.cloud,
-                "this component makes clusters on Google Cloud",
-                f"cloud: gcp, or GpuCluster of tidegate.{self.plan.cloud}.gpu_cluster",
-            )
-        if self.workloads and self.plan.storage.cold is None:
-            raise SpecError(
-                "workloads",
-                self.workloads[0].name,
-                "the cluster has no bucket that they could use",
-                "storage.cold, or no workloads",
-            )
+        check_component_arguments("gcp", self.plan, self.workloads)
 
 
 class GpuCluster(pulumi.ComponentResource):
@@ -93,8 +77,8 @@ class GpuCluster(pulumi.ComponentResource):
     def __init__(
         self, name: str, args: GpuClusterArgs, opts: pulumi.ResourceOptions | None = None
     ) -> None:
-        now = args.now or datetime.now(UTC)
-        resolved = check_cluster(args.plan, now)
+        self._now = args.now or datetime.now(UTC)
+        resolved = check_cluster(args.plan, self._now)
         super().__init__("tidegate:gcp:GpuCluster", name, None, opts)
         self._name, self._plan, self._resolved = name, args.plan, resolved
         self._own = pulumi.ResourceOptions(parent=self)
@@ -102,7 +86,6 @@ class GpuCluster(pulumi.ComponentResource):
         self._project = project_of(
             args.plan.project, args.project_number, pulumi.InvokeOptions(parent=self)
         )
-        self._fabrics = cluster_fabric(args.plan, now)
         self._declare(args.workloads)
         self.register_outputs(
             {
@@ -171,25 +154,26 @@ class GpuCluster(pulumi.ComponentResource):
             ),
             own,
         )
-        around = NodeSurroundings(
-            cluster=cluster.name,
-            project=project,
-            region=region,
-            account=identity.email,
-            disk_key=keys.disks,
-            labels=labels,
-        )
-        system = SystemNodes(
-            f"{self._name}-system",
-            SystemNodesArgs(surroundings=around, pool=plan.system, zones=plan.zones),
-            own,
-        )
-        networks = self._gpu_networks()
-        self._gpu_nodes(around, networks)
         self.kubernetes_provider = pulumi_kubernetes.Provider(
             self._name, kubeconfig=cluster.kubeconfig, opts=own
         )
-        self._objects(networks, system)
+        nodes = ClusterNodes(
+            name=self._name,
+            parent=self,
+            plan=plan,
+            pools=self._resolved,
+            surroundings=NodeSurroundings(
+                cluster=cluster.name,
+                project=project,
+                region=region,
+                account=identity.email,
+                disk_key=keys.disks,
+                labels=labels,
+            ),
+            kubernetes_provider=self.kubernetes_provider,
+            now=self._now,
+        )
+        ready = nodes.declare()
         bucket = storage.bucket
         Volumes(
             self._name,
@@ -200,7 +184,7 @@ class GpuCluster(pulumi.ComponentResource):
                 bucket_locked=bucket is not None and bucket.locked,
                 disk_key=keys.disks,
                 labels=labels,
-                depends_on=[system],
+                depends_on=ready,
             ),
             own,
         )
@@ -222,53 +206,4 @@ class GpuCluster(pulumi.ComponentResource):
                 WorkloadAccessArgs(project=self._project, workload=workload, bucket=bucket.name),
                 # The pool of identities comes with the cluster.
                 pulumi.ResourceOptions(parent=self, depends_on=[cluster]),
-            )
-
-    def _gpu_networks(self) -> list[GpuNetworks]:
-        return [
-            GpuNetworks(
-                f"{self._name}-{short_name(each)}",
-                GpuNetworksArgs(
-                    project=self._project,
-                    region=self._plan.region,
-                    plan=each,
-                    labels=self._labels,
-                ),
-                self._own,
-            )
-            for each in self._fabrics
-        ]
-
-    def _gpu_nodes(self, around: NodeSurroundings, groups: Sequence[GpuNetworks]) -> None:
-        networks: dict[str, tuple[NodeNetwork, ...]] = {
-            pool: group.networks
-            for each, group in zip(self._fabrics, groups, strict=True)
-            for pool in each.pools
-        }
-        for resolved in self._resolved:
-            GpuNodes(
-                f"{self._name}-{resolved.name}",
-                GpuNodesArgs(
-                    surroundings=around,
-                    pool=resolved,
-                    networks=networks.get(resolved.name, ()),
-                ),
-                self._own,
-            )
-
-    def _objects(self, groups: Sequence[GpuNetworks], system: SystemNodes) -> None:
-        """What GPUs need inside the cluster."""
-        named = [
-            content
-            for group in groups
-            for network in group.networks
-            for content in network_objects(network, self._labels)
-        ]
-        for content in [*named, *installers(self._resolved, self._labels)]:
-            KubernetesObject(
-                f"{self._name}-{content['kind'].lower()}-{content['metadata']['name']}",
-                content,
-                pulumi.ResourceOptions(
-                    parent=self, provider=self.kubernetes_provider, depends_on=[system]
-                ),
             )

@@ -14,6 +14,7 @@ COLD_CLASS = "tidegate-cold"
 BLOCK_CLASS = "tidegate-block"
 NO_PROVISIONER = "kubernetes.io/no-provisioner"
 BUCKET_DRIVER = "gcsfuse.csi.storage.gke.io"
+TRAINING_PROFILE = "gcsfusecsi-training"
 SERVING_PROFILE = "gcsfusecsi-serving"
 CHECKPOINT_PROFILE = "gcsfusecsi-checkpointing"
 """GKE's own classes with settings of Cloud Storage FUSE for a use (cluster-toolkit at 1047080,
@@ -72,7 +73,8 @@ def share_volume(name: str, share: MountedShare, labels: Mapping[str, str]) -> M
 def bucket_volumes(
     bucket: pulumi.Input[str], labels: Mapping[str, str], *, locked: bool
 ) -> list[Manifest]:
-    """The cold bucket as files: all of it and its `models` to read, its `checkpoints` to write.
+    """The cold bucket as files: all of it, its `models` and its `datasets` to read, its
+    `checkpoints` to write.
 
     A bucket that is `locked` has no checkpoints: they are written again and again.
     """
@@ -80,6 +82,9 @@ def bucket_volumes(
         _bucket_volume(COLD_CLASS, bucket, labels, COLD_CLASS, None, "ReadOnlyMany"),
         _bucket_volume(
             "tidegate-models", bucket, labels, SERVING_PROFILE, "models", "ReadOnlyMany"
+        ),
+        _bucket_volume(
+            "tidegate-datasets", bucket, labels, TRAINING_PROFILE, "datasets", "ReadOnlyMany"
         ),
     ]
     if locked:

@@ -48,7 +48,7 @@ class Spot(_Unreserved):
 
 
 class Reservation(SpecModel):
-    """`reservation` is the id on AWS (`cr-…`), the name on Google Cloud.
+    """`reservation` is the name on Google Cloud; on AWS the id (`cr-…`) or a group's ARN.
 
     Google Cloud alone: `project` that owns it, when it is not the cluster's, and `block` of a
     reservation that is divided into blocks.

@@ -22,8 +22,9 @@ _GKE_VERSION = r"^1\.[1-9][0-9]\.[0-9]+-gke\.[0-9]+$"
 class ClusterPlan(SpecModel):
     """`admin_cidrs` may reach the Kubernetes API from outside; none means from inside only.
 
-    `protect` keeps what loses data from being deleted: the cluster, its keys, its buckets.
-    `project` is Google Cloud's.
+    `admins`: ARNs of IAM roles and users that may do everything in a cluster on AWS, beside whoever
+    makes it; on Google Cloud IAM says it. `protect` keeps what loses data from being deleted: the
+    cluster, its keys, its buckets. `project` is Google Cloud's.
     """
 
     name: str = Field(pattern=r"^[a-z]([a-z0-9-]{0,28}[a-z0-9])?$")
@@ -40,6 +41,7 @@ class ClusterPlan(SpecModel):
     ownership: Ownership
     protect: bool = True
     admin_cidrs: tuple[Cidr, ...] = ()
+    admins: tuple[str, ...] = ()
 
     @property
     def control_plane_zones(self) -> tuple[str, ...]:

@@ -4,6 +4,7 @@ from collections import Counter
 from dataclasses import dataclass
 from datetime import datetime
 
+from tidegate.spec.access_rules import access_findings
 from tidegate.spec.catalogue import machine_types
 from tidegate.spec.cluster_plan import ClusterPlan
 from tidegate.spec.errors import SpecError
@@ -23,7 +24,6 @@ from tidegate.spec.storage_rules import storage_findings
 SYSTEM_PODS = 110
 """Pods of a node without GPUs."""
 
-_EVERYWHERE = "0.0.0.0/0"
 _EKS_ZONES = 2
 
 
@@ -80,7 +80,7 @@ def _pools(plan: ClusterPlan, now: datetime) -> _Pools:
 
 def _findings(plan: ClusterPlan, pools: _Pools) -> Findings:
     yield from _place_findings(plan)
-    yield from _access_findings(plan)
+    yield from access_findings(plan)
     yield from _system_findings(plan)
     yield from pools.unknown
     for facts in pools.facts:
@@ -98,6 +98,13 @@ def _place_findings(plan: ClusterPlan) -> Findings:
         yield SpecError("region", plan.region, "it is no region of Google Cloud", "us-central1")
     if plan.cloud == "aws" and plan.region.count("-") < 2:
         yield SpecError("region", plan.region, "it is no region of AWS", "such as us-east-2")
+    if plan.cloud == "aws" and plan.region.startswith("cn-"):
+        yield SpecError(
+            "region",
+            plan.region,
+            "services of AWS have other names in China, and none of them is made here",
+            "a region of AWS elsewhere, GovCloud included",
+        )
     between = "-" if plan.cloud == "gcp" else ""
     for zone in plan.zones:
         rest = zone.removeprefix(plan.region + between)
@@ -133,17 +140,6 @@ def _place_findings(plan: ClusterPlan) -> Findings:
             f"it is not of Kubernetes {plan.kubernetes_version}",
             f"a version that begins with {plan.kubernetes_version}., or another kubernetesVersion",
         )
-
-
-def _access_findings(plan: ClusterPlan) -> Findings:
-    for cidr in plan.admin_cidrs:
-        if cidr == _EVERYWHERE:
-            yield SpecError(
-                "adminCidrs",
-                cidr,
-                "the whole internet could reach the Kubernetes API",
-                "the ranges of the people who work with it, or nothing for a private endpoint",
-            )
 
 
 def _system_findings(plan: ClusterPlan) -> Findings:

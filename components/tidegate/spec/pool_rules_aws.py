@@ -1,21 +1,11 @@
 """What EC2 and EKS would refuse about a pool, or accept and never carry out."""
 
-import re
-
-from tidegate.spec.capacity import (
-    BLOCK_END_RESERVE,
-    BLOCK_LONGEST_DAYS,
-    BLOCK_MAX_INSTANCES,
-    BLOCK_SHORT_DAYS,
-    CapacityBlock,
-)
 from tidegate.spec.errors import SpecError
 from tidegate.spec.fabric import efa_layout, no_such_layout
 from tidegate.spec.node_settings import AWS_BOOT_DISKS
 from tidegate.spec.pool_facts import Findings, PoolFacts, version_numbers
+from tidegate.spec.pool_rules_aws_capacity import aws_capacity_findings
 
-_RESERVATION_ID = re.compile(r"cr-[0-9a-f]{8,17}")
-_SECONDS_PER_DAY = 86400
 KEY_LENGTH = 63
 """Of labels' and taints' keys, prefix included (EKS API, labelKey and taintKey)."""
 _DRA_FROM = (1, 34)
@@ -23,9 +13,7 @@ _DRA_FROM = (1, 34)
 
 def aws_findings(facts: PoolFacts) -> Findings:
     yield from _fabric_findings(facts)
-    yield from _reservation_findings(facts)
-    if facts.pool.capacity.kind == "capacityBlock":
-        yield from _block_findings(facts, facts.pool.capacity)
+    yield from aws_capacity_findings(facts)
     yield from _node_findings(facts)
     yield from _key_findings(facts)
     yield from _elastic_findings(facts)
@@ -47,102 +35,6 @@ def _fabric_findings(facts: PoolFacts) -> Findings:
             "dra",
             f"its driver needs Kubernetes 1.34 and the cluster has {facts.kubernetes_version}",
             "exposure: devicePlugin, or a newer kubernetesVersion",
-        )
-
-
-def _reservation_findings(facts: PoolFacts) -> Findings:
-    capacity = facts.pool.capacity
-    if capacity.kind not in ("reservation", "capacityBlock"):
-        return
-    if not _RESERVATION_ID.fullmatch(capacity.reservation):
-        yield SpecError(
-            "capacity.reservation",
-            capacity.reservation,
-            "it is no id of a Capacity Reservation",
-            "the id, such as 'cr-02168da1478b509e0'",
-        )
-    if capacity.kind == "reservation":
-        if len(facts.zones) > 1:
-            yield SpecError(
-                "zones",
-                ", ".join(facts.zones),
-                "a Capacity Reservation is in one zone and nodes in the others could not start",
-                "zones: [<the reservation's>]",
-            )
-        for name in ("project", "block"):
-            value = getattr(capacity, name)
-            if value is not None:
-                yield SpecError(
-                    f"capacity.{name}", value, "only Google Cloud has it", "leave it out on AWS"
-                )
-
-
-def _block_findings(facts: PoolFacts, block: CapacityBlock) -> Findings:
-    pool = facts.pool
-    if pool.zones and pool.zones != (block.zone,):
-        yield SpecError(
-            "zones",
-            ", ".join(pool.zones),
-            f"the Capacity Block is in {block.zone} and nodes in another zone cannot use it",
-            f"zones: [{block.zone}], or leave zones out",
-        )
-    if block.zone not in facts.cluster_zones:
-        yield SpecError(
-            "capacity.zone",
-            block.zone,
-            "the cluster has no subnet in the Capacity Block's zone",
-            f"a block in one of {', '.join(facts.cluster_zones)}, or add the zone to the cluster",
-        )
-    if pool.placement.compact:
-        yield SpecError(
-            "placement.compact",
-            True,
-            "a Capacity Block is placed close together already and takes no placement group",
-            "placement.compact: false",
-        )
-    if pool.nodes_max > BLOCK_MAX_INSTANCES:
-        yield SpecError(
-            "nodes",
-            pool.nodes_max,
-            f"a Capacity Block has at most {BLOCK_MAX_INSTANCES} instances",
-            f"at most {BLOCK_MAX_INSTANCES}, and a further pool for a further block",
-        )
-    yield from _block_time_findings(facts, block)
-
-
-def _block_time_findings(facts: PoolFacts, block: CapacityBlock) -> Findings:
-    if block.ends <= block.starts:
-        yield SpecError(
-            "capacity.ends", block.ends.isoformat(), "it is not after the start", "a later time"
-        )
-        return
-    days = (block.ends - block.starts).total_seconds() / _SECONDS_PER_DAY
-    # A block ends at a fixed hour, so that its first day may be a part of one.
-    whole = int(days) if days == int(days) else int(days) + 1
-    long = whole > BLOCK_SHORT_DAYS
-    if whole > BLOCK_LONGEST_DAYS or (long and whole % 7):
-        yield SpecError(
-            "capacity.ends",
-            block.ends.isoformat(),
-            f"Capacity Blocks last 1 to {BLOCK_SHORT_DAYS} days or whole weeks up to "
-            f"{BLOCK_LONGEST_DAYS} days, and this one {whole} days",
-            f"the times of the block as it was bought, or {max(1, whole // 7)} weeks",
-        )
-    if facts.now >= block.ends - BLOCK_END_RESERVE:
-        yield SpecError(
-            "capacity.ends",
-            block.ends.isoformat(),
-            f"the block's instances are ended from {BLOCK_END_RESERVE.seconds // 60} minutes "
-            f"before, and it is {facts.now.isoformat()}",
-            "another Capacity Block, or remove the pool",
-        )
-    elif facts.now < block.starts and facts.pool.nodes_min > 0:
-        yield SpecError(
-            "nodes",
-            facts.pool.nodes_min,
-            f"the Capacity Block starts at {block.starts.isoformat()} and the node group would "
-            "fail until then",
-            f"nodes: {{min: 0, max: {facts.pool.nodes_max}}} until it has started",
         )
 
 

@@ -27,11 +27,16 @@ PURPOSE_LABEL = "tidegate.dev/purpose"
 ACCELERATOR_LABEL = "tidegate.dev/accelerator"
 GPU_TAINT = Taint(key="nvidia.com/gpu", value="present", effect="NoSchedule")
 GPU_RESOURCE = "nvidia.com/gpu"
+MIG_LABEL, SHARING_LABEL = "nvidia.com/mig.config", "nvidia.com/device-plugin.config"
+"""By them the GPU operator knows how a node's GPUs are divided and shared."""
 
 
 @dataclass(frozen=True)
 class EksPlan:
-    """Values of EKS and EC2. `capacity_type` is the node group's."""
+    """Values of EKS and EC2. `capacity_type` is the node group's.
+
+    `capacity_reservation` is the id of one, or the ARN of a resource group of several.
+    """
 
     ami_type: str
     capacity_type: str
@@ -137,6 +142,7 @@ def resolve_pool(facts: PoolFacts, project: str | None = None) -> ResolvedPool:
             POOL_LABEL: pool.name,
             PURPOSE_LABEL: pool.purpose,
             ACCELERATOR_LABEL: machine.gpu.model,
+            **(_operator_labels(pool) if facts.cloud == "aws" else {}),
         },
         auto_repair=repair,
         interfaces=(
@@ -164,6 +170,16 @@ def _taints(pool: NodePool) -> tuple[Taint, ...]:
     """Of every pool with GPUs; the purpose keeps training off the nodes of inference and back."""
     purpose = Taint(key=PURPOSE_LABEL, value=pool.purpose, effect="NoSchedule")
     return (GPU_TAINT, purpose, *pool.taints)
+
+
+def _operator_labels(pool: NodePool) -> dict[str, str]:
+    """GKE divides and shares GPUs itself; on EKS the GPU operator does, as these labels say."""
+    labels = {}
+    if pool.sharing.mig_profile is not None:
+        labels[MIG_LABEL] = f"all-{pool.sharing.mig_profile}"
+    if pool.sharing.setting is not None:
+        labels[SHARING_LABEL] = pool.sharing.setting
+    return labels
 
 
 def _local_disks(facts: PoolFacts) -> LocalDiskUse:

@@ -31,6 +31,11 @@ class Sharing(SpecModel):
         instances = gpu.multi_instance.get(self.mig_profile or "", 1)
         return instances * (self.clients or 1)
 
+    @property
+    def setting(self) -> str | None:
+        """Name of the device plugin's settings for such nodes: `mps-2`, or `timeSlicing-4`."""
+        return f"{self.strategy}-{self.clients}" if self.strategy is not None else None
+
 
 def instance_memory_gib(gpu: GpuModel, mig_profile: str | None) -> float:
     """Memory of one MIG instance, as its profile's name says, or of the whole GPU."""

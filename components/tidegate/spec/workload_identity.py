@@ -14,7 +14,7 @@ BucketAccess = Literal["read", "append", "write"]
 class WorkloadIdentity(SpecModel):
     """Pods with this service account; no key is involved.
 
-    `access`: `read`, `append` (new objects only, as evidence needs) or `write`.
+    `access`: `read`, `append` (reads, and writes new objects only, as evidence needs) or `write`.
     """
 
     namespace: str = Field(pattern=_DNS_LABEL)

@@ -9,8 +9,24 @@ ACCOUNT, REGION = "123456789012", "us-east-1"
 SURROUNDINGS = {"account": ACCOUNT, "region": REGION}
 
 
-def _ec2(prefix: str, *replaces: str, volatile: tuple[str, ...] = ()) -> TypeRule:
-    return TypeRule(f"{prefix}-{{hex17}}", replaces=replaces, volatile=volatile, autoname=None)
+def _ec2(prefix: str, *replaces: str, unique: tuple[str, ...] = ()) -> TypeRule:
+    return TypeRule(f"{prefix}-{{hex17}}", unique=unique, replaces=replaces, autoname=None)
+
+
+SECURITY_RULE = _ec2(
+    "sgr",
+    "securityGroupId",
+    unique=(
+        "securityGroupId",
+        "ipProtocol",
+        "fromPort",
+        "toPort",
+        "cidrIpv4",
+        "cidrIpv6",
+        "prefixListId",
+        "referencedSecurityGroupId",
+    ),
+)
 
 
 def _of_bucket() -> TypeRule:
@@ -19,19 +35,29 @@ def _of_bucket() -> TypeRule:
 
 RULES = {
     "aws:ec2/vpc:Vpc": _ec2("vpc", "cidrBlock"),
-    "aws:ec2/subnet:Subnet": _ec2("subnet", "vpcId", "cidrBlock", "availabilityZone"),
-    "aws:ec2/internetGateway:InternetGateway": _ec2("igw"),
+    "aws:ec2/subnet:Subnet": _ec2(
+        "subnet", "vpcId", "cidrBlock", "availabilityZone", unique=("vpcId", "cidrBlock")
+    ),
+    "aws:ec2/internetGateway:InternetGateway": _ec2("igw", unique=("vpcId",)),
     "aws:ec2/eip:Eip": _ec2("eipalloc", "domain"),
-    "aws:ec2/natGateway:NatGateway": _ec2("nat", "allocationId", "subnetId"),
+    "aws:ec2/natGateway:NatGateway": _ec2(
+        "nat", "allocationId", "subnetId", unique=("allocationId",)
+    ),
     "aws:ec2/routeTable:RouteTable": _ec2("rtb", "vpcId"),
-    "aws:ec2/routeTableAssociation:RouteTableAssociation": _ec2("rtbassoc", "subnetId"),
+    "aws:ec2/routeTableAssociation:RouteTableAssociation": _ec2(
+        "rtbassoc", "subnetId", unique=("subnetId",)
+    ),
     "aws:ec2/securityGroup:SecurityGroup": TypeRule(
         "sg-{hex17}", replaces=("name", "namePrefix", "description", "vpcId")
     ),
-    "aws:vpc/securityGroupIngressRule:SecurityGroupIngressRule": _ec2("sgr", "securityGroupId"),
-    "aws:vpc/securityGroupEgressRule:SecurityGroupEgressRule": _ec2("sgr", "securityGroupId"),
-    "aws:ec2/vpcEndpoint:VpcEndpoint": _ec2("vpce", "vpcId", "serviceName", "vpcEndpointType"),
-    "aws:ec2/flowLog:FlowLog": _ec2("fl", "vpcId", "logDestination", "trafficType"),
+    "aws:vpc/securityGroupIngressRule:SecurityGroupIngressRule": SECURITY_RULE,
+    "aws:vpc/securityGroupEgressRule:SecurityGroupEgressRule": SECURITY_RULE,
+    "aws:ec2/vpcEndpoint:VpcEndpoint": _ec2(
+        "vpce", "vpcId", "serviceName", "vpcEndpointType", unique=("vpcId", "serviceName")
+    ),
+    "aws:ec2/flowLog:FlowLog": _ec2(
+        "fl", "vpcId", "logDestination", "trafficType", unique=("vpcId", "logDestination")
+    ),
     "aws:ec2/placementGroup:PlacementGroup": TypeRule("{name}", replaces=("name", "strategy")),
     "aws:ec2/launchTemplate:LaunchTemplate": TypeRule(
         "lt-{hex17}", replaces=("name", "namePrefix"), volatile=("latestVersion",)
@@ -121,10 +147,16 @@ RULES = {
         "subnetIds",
     ),
     "aws:fsx/dataRepositoryAssociation:DataRepositoryAssociation": _ec2(
-        "dra", "fileSystemId", "fileSystemPath", "dataRepositoryPath"
+        "dra",
+        "fileSystemId",
+        "fileSystemPath",
+        "dataRepositoryPath",
+        unique=("fileSystemId", "fileSystemPath"),
     ),
     "aws:efs/fileSystem:FileSystem": _ec2("fs", "encrypted", "kmsKeyId", "performanceMode"),
-    "aws:efs/mountTarget:MountTarget": _ec2("fsmt", "fileSystemId", "subnetId"),
+    "aws:efs/mountTarget:MountTarget": _ec2(
+        "fsmt", "fileSystemId", "subnetId", unique=("fileSystemId", "subnetId")
+    ),
     "aws:efs/backupPolicy:BackupPolicy": TypeRule("{fileSystemId}", put=True, autoname=None),
     "aws:ec2/defaultSecurityGroup:DefaultSecurityGroup": TypeRule(
         "sg-of-{vpcId}", put=True, replaces=("vpcId",), autoname=None

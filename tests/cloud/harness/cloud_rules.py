@@ -13,9 +13,11 @@ DEFAULT_ID = "{name}-{hex17}"
 class TypeRule:
     """How the cloud treats one type.
 
-    `id` is a format over the inputs, `hex8`/`hex17` (another one for every creation), `resource`
-    (name in the program) and what the cloud's `surroundings` give. A second creation under an id
-    that exists is refused; with `put` it changes what is there, as calls named Put and Attach do.
+    `id` is a format over the inputs (nested ones with dots), `hex8`/`hex17` (another one for every
+    creation), `resource` (name in the program) and what the cloud's `surroundings` give. A second
+    creation under an id that exists is refused; with `put` it changes what is there, as calls
+    named Put and Attach do. `unique`: no two things have all of these inputs alike, such as ranges
+    of addresses in one network; the second one is refused.
     `replaces`: inputs that cannot change in place, nested ones with dots. `volatile`: outputs that
     every update changes. `computed`: inputs that the cloud fills in when they are absent,
     nested ones with dots.
@@ -24,6 +26,7 @@ class TypeRule:
 
     id: str = DEFAULT_ID
     put: bool = False
+    unique: tuple[str, ...] = ()
     replaces: tuple[str, ...] = ()
     volatile: tuple[str, ...] = ()
     computed: tuple[str, ...] = ()
@@ -44,8 +47,13 @@ def identifier(
     digest = random_hex(resource, str(sorted(inputs)), str(creation))
     values = {"name": resource, **surroundings, **inputs}
     values |= {"hex8": digest[:8], "hex17": digest[:17], "resource": resource}
-    names = [name for _, name, _, _ in Formatter().parse(rule.id) if name]
-    return rule.id.format_map({name: _text(values.get(name, "none")) for name in names})
+    parts = [(text, name) for text, name, _, _ in Formatter().parse(rule.id)]
+    return "".join(text + (_text(_at(values, name)) if name else "") for text, name in parts)
+
+
+def are_alike(rule: TypeRule, one: Mapping[str, Any], other: Mapping[str, Any]) -> bool:
+    """Whether the cloud would refuse one of these two for the other's sake."""
+    return bool(rule.unique) and all(_at(one, name) == _at(other, name) for name in rule.unique)
 
 
 def random_hex(*parts: str) -> str:
@@ -68,4 +76,6 @@ def _at(values: Mapping[str, Any], path: str) -> Any:
 
 
 def _text(value: Any) -> str:
+    if value is None:
+        return "none"
     return ",".join(map(str, value)) if isinstance(value, list) else str(value)

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from tests.engine.harness.waiting import wait_for
-from tidegate.files import write_json
+from tidegate.files import read_json, write_json
 
 
 @dataclass(frozen=True)
@@ -68,6 +68,13 @@ class CloudStore:
     def remove(self, type_token: str, object_id: str) -> None:
         self._path((type_token, object_id)).unlink(missing_ok=True)
 
+    def replace(self, things: Iterable[CloudObject]) -> None:
+        """Have these things and no others."""
+        for path in (self.folder / "objects").glob("*.json"):
+            path.unlink()
+        for each in things:
+            self.put(each)
+
     def objects(self, type_token: str = "") -> list[CloudObject]:
         """Everything there is, or everything of a type, by type and name."""
         found = [
@@ -117,11 +124,25 @@ class CloudStore:
 
         return wait_for("an operation on the cloud", found, timeout)
 
+    # -- what the cloud tells -----------------------------------------------------------------
+
+    def give(self, type_token: str, outputs: Mapping[str, str]) -> None:
+        """From now on things of this type have these outputs, nested ones by their last name."""
+        write_json(self._given, {**self.given(), type_token: dict(outputs)})
+
+    def given(self) -> dict[str, dict[str, str]]:
+        """Outputs by type of thing."""
+        return dict(read_json(self._given) or {})
+
     # -- faults -------------------------------------------------------------------------------
 
     @property
     def faults_file(self) -> Path:
         return self.folder / "faults.json"
+
+    @property
+    def _given(self) -> Path:
+        return self.folder / "given.json"
 
     @property
     def _log(self) -> Path:

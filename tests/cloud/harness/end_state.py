@@ -5,7 +5,11 @@ from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
-OWN_NAMES = {"aws:s3/bucket:Bucket": "bucket", "aws:eks/nodeGroup:NodeGroup": "nodeGroupName"}
+OWN_NAMES = {
+    "aws:eks/nodeGroup:NodeGroup": "nodeGroupName",
+    "aws:s3/bucket:Bucket": "bucket",
+    "gcp:serviceaccount/account:Account": "accountId",
+}
 """The input that a resource is named by, where it is not `name`."""
 
 SHORTEST = 8

@@ -3,6 +3,7 @@
 import json
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
+from pathlib import Path
 from typing import Literal
 
 from tests.cloud.harness.cloud_store import CloudStore
@@ -17,8 +18,9 @@ class Fault:
     """`name` (in the program) and `type` pick the call; empty picks all.
 
     Effects: `refuse` an error, nothing is made; `unhealthy` it is made, then an error says that it
-    does not work; `delay` waits for `seconds`, `delayAnswer` waits after it is made; `lose` the
-    plugin dies before anything is made, `loseAnswer` after it. The fault happens `times` times.
+    does not work; `delay` waits for `seconds` or until `release`, `delayAnswer` waits after it is
+    made; `lose` the plugin dies before anything is made, `loseAnswer` after it. The fault happens
+    `times` times.
     """
 
     action: Action
@@ -32,7 +34,17 @@ class Fault:
 
 def set_faults(store: CloudStore, faults: Sequence[Fault]) -> None:
     """Replace all faults; what has happened so far no longer counts."""
-    write_json(store.faults_file, [asdict(each) for each in faults])
+    _release(store).unlink(missing_ok=True)
+    _write(store, faults)
+
+
+def release(store: CloudStore) -> None:
+    """End every wait, also those to come, until faults are set anew."""
+    _release(store).touch()
+
+
+def is_released(store: CloudStore) -> bool:
+    return _release(store).exists()
 
 
 def faults_left(store: CloudStore) -> list[Fault]:
@@ -47,9 +59,17 @@ def take_fault(store: CloudStore, action: str, type_token: str, name: str) -> Fa
         meant = fault.type in ("", type_token) and fault.name in ("", name)
         if meant and fault.action == action and fault.times > 0:
             counted = Fault(**{**asdict(fault), "times": fault.times - 1})
-            set_faults(store, [*faults[:number], counted, *faults[number + 1 :]])
+            _write(store, [*faults[:number], counted, *faults[number + 1 :]])
             return fault
     return None
+
+
+def _write(store: CloudStore, faults: Sequence[Fault]) -> None:
+    write_json(store.faults_file, [asdict(each) for each in faults])
+
+
+def _release(store: CloudStore) -> Path:
+    return store.faults_file.with_name("released")
 
 
 def _faults(store: CloudStore) -> list[Fault]:

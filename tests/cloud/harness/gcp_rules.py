@@ -46,14 +46,19 @@ RULES: dict[str, TypeRule] = {
         f"{_REGIONAL}/routers/{{name}}", replaces=("name", "network", "region")
     ),
     "gcp:compute/routerNat:RouterNat": TypeRule(
-        "{project}/{region}/{router}/{name}", replaces=("name", "router", "region")
+        "{project}/{region}/{router}/{name}",
+        unique=("router",),  # which serves each subnetwork once
+        replaces=("name", "router", "region"),
     ),
     "gcp:compute/subnetwork:Subnetwork": TypeRule(
         f"{_REGIONAL}/subnetworks/{{name}}",
+        unique=("network", "ipCidrRange"),
         replaces=("name", "network", "region", "description", "ipCidrRange"),
     ),
+    # A second one cannot have the control plane's range, nor that of the services.
     "gcp:container/cluster:Cluster": TypeRule(
         f"{_LOCATED}/clusters/{{name}}",
+        unique=("network",),
         replaces=(
             "name",
             "location",
@@ -121,8 +126,9 @@ RULES: dict[str, TypeRule] = {
         replaces=("accountId",),
         autoname="accountId",
     ),
+    # Taken over as the project asks for with `updateOnCreationFail`.
     "gcp:servicenetworking/connection:Connection": TypeRule(
-        "{network}:{service}", replaces=("network", "service")
+        "{network}:{service}", put=True, replaces=("network", "service")
     ),
     "gcp:storage/bucket:Bucket": TypeRule(
         "{name}", replaces=("name", "location", "enableObjectRetention")

@@ -3,4 +3,17 @@
 from tests.cloud.harness.cloud_rules import TypeRule
 
 SURROUNDINGS: dict[str, str] = {}
-RULES = {"kubernetes:helm.sh/v3:Release": TypeRule("{namespace}/{name}", replaces=("namespace",))}
+
+OBJECT_RULE = TypeRule("{metadata.namespace}/{metadata.name}", put=True)
+"""Objects are created by server-side apply, which takes over one that is there.
+
+So does the real provider up to 4.28. Since 4.29 it does with `PULUMI_K8S_UPSERT_EXISTING_OBJECTS`:
+https://github.com/pulumi/pulumi-kubernetes/pull/4278
+"""
+
+RULES = {
+    # Objects with names of their own in the chart belong to the first release.
+    "kubernetes:helm.sh/v3:Release": TypeRule(
+        "{namespace}/{name}", unique=("namespace", "chart"), replaces=("namespace",)
+    )
+}

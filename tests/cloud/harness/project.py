@@ -1,5 +1,6 @@
 """A project with a stack of its own, driven through the real pulumi against recorded clouds."""
 
+import copy
 import json
 import os
 import re
@@ -17,6 +18,7 @@ from tests.cloud.harness.faults import Fault, set_faults
 from tests.engine.harness.command import Command, Run
 from tests.engine.harness.processes import kill_all
 from tests.engine.harness.toolchain_environment import REPOSITORY, VENV, pulumi_environment
+from tests.engine.harness.waiting import wait_for
 
 PACKAGES = ("aws", "gcp", "kubernetes")
 COPIED = ("Pulumi.yaml", "infra", "stacks", "serving", "loadtests")
@@ -46,14 +48,27 @@ class CloudProject:
         (root / ".venv").symlink_to(VENV)
         self.environment = pulumi_environment(root / "pulumi-home", root / "backend")
         for package in PACKAGES:
-            write_plugin(root / "bin", package, root / "cloud", cache)
-        path = os.pathsep.join([str(root / "bin"), self.environment["PATH"]])
+            write_plugin(self.programs, package, root / "cloud", cache)
+        path = os.pathsep.join([str(self.programs), self.environment["PATH"]])
         # A library of the repository is imported from there, whatever is installed.
         sources = os.pathsep.join([str(REPOSITORY / "components"), str(REPOSITORY)])
         self.environment |= {"PATH": path, "PYTHONPATH": sources}
         if not self.stack_file.exists():
             self.declare({})
         self.pulumi("stack", "init", stack)
+
+    def beside(self, stack: str) -> "CloudProject":
+        """Another stack of the same project, in the same backend and the same cloud."""
+        other = copy.copy(self)
+        other.stack = stack
+        other.declare({})
+        other.pulumi("stack", "init", stack)
+        return other
+
+    @property
+    def programs(self) -> Path:
+        """What pulumi and its plugins find before anything else on PATH."""
+        return self.root / "bin"
 
     # -- what is declared ---------------------------------------------------------------------
 
@@ -86,7 +101,7 @@ class CloudProject:
     def start(self, *arguments: str, checkpoints: bool = True) -> Command:
         """Start pulumi and return at once."""
         self._log_count += 1
-        log = self.root / "logs" / f"{self._log_count:03d}-{arguments[0]}.log"
+        log = self.root / "logs" / f"{self.stack}-{self._log_count:03d}-{arguments[0]}.log"
         extra = {} if checkpoints else WITHOUT_CHECKPOINTS
         return Command(
             (*arguments, "--non-interactive", "--color", "never"),
@@ -165,12 +180,23 @@ class CloudProject:
         return kill_all(self.root)
 
 
+def interrupt(up: Command) -> None:
+    """What Ctrl-C does; returns when pulumi has taken the signal."""
+    up.interrupt()
+    wait_for("the signal's being heard", lambda: "^C received" in up.output, 60)
+
+
 def steps_of(output: str) -> list[tuple[str, str]]:
     """Operation and URN of every step in what `pulumi preview --json` wrote, warnings and all."""
+    return [(each["op"], each["urn"]) for each in digest_of(output)["steps"]]
+
+
+def digest_of(output: str) -> dict[str, Any]:
+    """The object in what `pulumi preview --json` wrote, whatever warnings stand before it."""
     start = re.search(r"^\{", output, re.MULTILINE)
     assert start is not None, output
     digest, _ = json.JSONDecoder().raw_decode(output, start.start())
-    return [(each["op"], each["urn"]) for each in digest["steps"]]
+    return dict(digest)
 
 
 def _copy_repository(root: Path) -> None:

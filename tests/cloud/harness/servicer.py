@@ -1,9 +1,7 @@
 """The engine's protocol on one side, the folder that is the cloud on the other."""
 # ruff: noqa: N802  # the methods have the protocol's names
 
-import asyncio
 import contextlib
-import os
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
@@ -12,9 +10,9 @@ from google.protobuf import empty_pb2
 from pulumi.runtime.proto import plugin_pb2, provider_pb2
 from pulumi.runtime.proto.provider_pb2_grpc import ResourceProviderServicer
 
-from tests.cloud.harness.cloud_rules import TypeRule, identifier, random_hex, replaced_by
+from tests.cloud.harness import fault_effects
+from tests.cloud.harness.cloud_rules import TypeRule, are_alike, identifier, random_hex, replaced_by
 from tests.cloud.harness.cloud_store import CloudObject, CloudStore, Operation
-from tests.cloud.harness.faults import Fault, take_fault
 from tests.cloud.harness.input_check import findings, from_texts
 from tests.cloud.harness.sdk_shapes import ResourceShape, Sdk, Shape
 from tests.cloud.harness.surroundings import Surroundings
@@ -22,7 +20,6 @@ from tests.cloud.harness.synthesis import Invent, outputs_of
 from tidegate.provider.handler import CheckFailure
 from tidegate.provider.messages import (
     ServicerContext,
-    abort_with_partial_state,
     check_response,
     diff_response,
 )
@@ -110,15 +107,16 @@ class RecordingProvider(ResourceProviderServicer):
         creation = self._store.creations(request.type, resource)
         object_id = identifier(rule, inputs, resource, creation, self._values)
         with self._logged("create", request.type, resource, object_id):
-            fault = await self._before(context, "create", request.type, resource)
-            there = self._store.get(request.type, object_id)
-            if there is not None and not rule.put:
+            fault = await fault_effects.before(
+                self._store, context, "create", request.type, resource
+            )
+            if (twin := self._twin(rule, request.type, object_id, inputs)) is not None:
                 await context.abort(
-                    grpc.StatusCode.ALREADY_EXISTS, f"{object_id} of {request.type} already exists"
+                    grpc.StatusCode.ALREADY_EXISTS, f"{twin.id} of {request.type} already exists"
                 )
             made = self._made(shape, rule, object_id, request.type, resource, inputs)
             state = encode(made.outputs, inputs.secret_names)
-            await self._after(context, fault, made.id, state)
+            await fault_effects.after(self._store, context, fault, made.id, state)
         return provider_pb2.CreateResponse(id=made.id, properties=state)
 
     async def Read(self, request: Any, context: ServicerContext) -> Any:
@@ -144,18 +142,22 @@ class RecordingProvider(ResourceProviderServicer):
             )
         resource = _resource(request.urn)
         with self._logged("update", request.type, resource, request.id):
-            fault = await self._before(context, "update", request.type, resource)
+            fault = await fault_effects.before(
+                self._store, context, "update", request.type, resource
+            )
             made = self._made(shape, rule, request.id, request.type, resource, news, olds)
             state = encode(made.outputs, news.secret_names)
-            await self._after(context, fault, made.id, state)
+            await fault_effects.after(self._store, context, fault, made.id, state)
         return provider_pb2.UpdateResponse(properties=state)
 
     async def Delete(self, request: Any, context: ServicerContext) -> Any:
         resource = _resource(request.urn)
         with self._logged("delete", request.type, resource, request.id):
-            fault = await self._before(context, "delete", request.type, resource)
+            fault = await fault_effects.before(
+                self._store, context, "delete", request.type, resource
+            )
             self._store.remove(request.type, request.id)
-            await self._after(context, fault, request.id, request.properties)
+            await fault_effects.after(self._store, context, fault, request.id, request.properties)
         return empty_pb2.Empty()
 
     async def Invoke(self, request: Any, context: ServicerContext) -> Any:
@@ -176,7 +178,20 @@ class RecordingProvider(ResourceProviderServicer):
         return found or ResourceShape(token, Shape(token, {}), Shape(token, {}), {})
 
     def _inventor(self, token: str, object_id: str) -> Invent:
-        return lambda name, kind: self._around.invent(token, object_id, name, kind)
+        given = self._store.given().get(token, {})
+        return lambda name, kind: (
+            given.get(name) or self._around.invent(token, object_id, name, kind)
+        )
+
+    def _twin(
+        self, rule: TypeRule, token: str, object_id: str, inputs: Mapping[str, Any]
+    ) -> CloudObject | None:
+        """What stands in the way of a new thing."""
+        there = self._store.get(token, object_id)
+        if there is not None:
+            return None if rule.put else there
+        others = self._store.objects(token) if rule.unique else ()
+        return next((each for each in others if are_alike(rule, each.inputs, inputs)), None)
 
     def _made(
         self,
@@ -197,33 +212,6 @@ class RecordingProvider(ResourceProviderServicer):
         thing = CloudObject(object_id, token, resource, dict(inputs), plain)
         self._store.put(thing)
         return thing
-
-    async def _before(
-        self, context: ServicerContext, action: str, token: str, resource: str
-    ) -> Fault | None:
-        """Whatever goes wrong before anything is made."""
-        fault = take_fault(self._store, action, token, resource)
-        if fault is None:
-            return None
-        if fault.effect == "delay":
-            await asyncio.sleep(fault.seconds)
-        elif fault.effect == "refuse":
-            await context.abort(grpc.StatusCode.UNKNOWN, fault.message)
-        elif fault.effect == "lose":
-            os._exit(1)
-        return fault
-
-    async def _after(
-        self, context: ServicerContext, fault: Fault | None, object_id: str, state: Any
-    ) -> None:
-        if fault is None:
-            return
-        if fault.effect == "unhealthy":
-            await abort_with_partial_state(context, object_id, state, [fault.message])
-        elif fault.effect == "delayAnswer":
-            await asyncio.sleep(fault.seconds)
-        elif fault.effect == "loseAnswer":
-            os._exit(1)
 
     @contextlib.contextmanager
     def _logged(self, action: str, token: str, resource: str, object_id: str) -> Iterator[None]:

@@ -22,9 +22,10 @@ class Surroundings:
     invokes: Mapping[str, Invoke]
     invent: Callable[[str, str, str, str], Any]
     custom_types: bool = False
+    default_rule: TypeRule = DEFAULT_RULE
 
     def rule(self, token: str) -> TypeRule:
-        return self.rules.get(token, DEFAULT_RULE)
+        return self.rules.get(token, self.default_rule)
 
 
 def surroundings_of(package: str) -> Surroundings:
@@ -39,6 +40,7 @@ def surroundings_of(package: str) -> Surroundings:
             {},
             _nothing,
             custom_types=True,
+            default_rule=kubernetes_rules.OBJECT_RULE,
         ),
     }[package]
 

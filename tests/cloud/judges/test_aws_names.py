@@ -7,6 +7,7 @@ import pytest
 
 from tests.cloud.judges.service_models import members, shapes, values
 from tests.unit.spec.cluster_documents import aws, pool, resolved
+from tidegate.aws.cluster import ADMIN_SCOPE
 from tidegate.spec.catalogue import machine_types
 from tidegate.spec.fabric import InterfaceType
 from tidegate.spec.node_settings import AWS_BOOT_DISKS, AWS_IMAGES, Taint
@@ -63,6 +64,17 @@ def test_node_groups_have_known_types_and_markets(machine: str) -> None:
 def test_every_capacity_of_aws_is_judged() -> None:
     judged = {str(each["kind"]) for each in CAPACITIES}
     assert judged == {kind for each in machine_types("aws") for kind in each.capacity}
+
+
+def test_an_access_policy_can_be_for_the_whole_cluster() -> None:
+    assert ADMIN_SCOPE in values("eks", "AccessScopeType")
+
+
+def test_reservations_are_targeted_by_id_or_group() -> None:
+    assert members("ec2", "CapacityReservationTarget") == {
+        "CapacityReservationId",
+        "CapacityReservationResourceGroupArn",
+    }
 
 
 def test_interface_types_exist() -> None:

@@ -11,14 +11,13 @@ from tidegate.aws.addon_versions import addon_versions
 from tidegate.aws.addons import Addons, AddonsArgs
 from tidegate.aws.buckets import Bucket, BucketArgs
 from tidegate.aws.cluster import Cluster, ClusterArgs
+from tidegate.aws.fabric_security import FabricSecurity, FabricSecurityArgs
 from tidegate.aws.gpu_cluster import GpuCluster, GpuClusterArgs
 from tidegate.aws.identity import NodeIdentity, NodeIdentityArgs, PodIdentity, PodIdentityArgs
 from tidegate.aws.karpenter import Karpenter, KarpenterArgs
 from tidegate.aws.keys import Keys, KeysArgs
 from tidegate.aws.network import Network, NetworkArgs
 from tidegate.aws.node_pools import (
-    FabricSecurity,
-    FabricSecurityArgs,
     NodeGroupSite,
     NodePool,
     NodePoolArgs,
@@ -102,7 +101,14 @@ def storage_arguments() -> StorageArgs:
 
 def volumes_arguments() -> VolumesArgs:
     lustre = LustreVolume(id="fs-1", dns_name="fs-1.fsx", mount_name="abc", capacity_gib=2400)
-    return VolumesArgs(lustre=lustre, shared="fs-2", bucket="releases", region=REGION, labels=TAGS)
+    return VolumesArgs(
+        lustre=lustre,
+        shared="fs-2",
+        bucket="releases",
+        bucket_locked=False,
+        region=REGION,
+        labels=TAGS,
+    )
 
 
 def cluster_arguments() -> ClusterArgs:
@@ -113,6 +119,7 @@ def cluster_arguments() -> ClusterArgs:
         subnets=list(SUBNETS.values()),
         key=KEY,
         admin_cidrs=["203.0.113.0/24"],
+        admins=["arn:aws:iam::123456789012:role/platform"],
         tags=TAGS,
         protect=True,
     )
@@ -128,6 +135,7 @@ AWS_EXAMPLES: dict[type[pulumi.ComponentResource], tuple[type, Callable[[], Any]
         AddonsArgs,
         lambda: AddonsArgs(
             cluster="prod",
+            region=REGION,
             names=["vpc-cni", "aws-ebs-csi-driver"],
             versions=addon_versions("1.34", {}),
             tags=TAGS,
@@ -145,7 +153,7 @@ AWS_EXAMPLES: dict[type[pulumi.ComponentResource], tuple[type, Callable[[], Any]
             cluster="prod", region=REGION, zones=ZONES, plan=NetworkPlan(), tags=TAGS
         ),
     ),
-    NodeIdentity: (NodeIdentityArgs, lambda: NodeIdentityArgs(tags=TAGS)),
+    NodeIdentity: (NodeIdentityArgs, lambda: NodeIdentityArgs(region=REGION, tags=TAGS)),
     NodePool: (NodePoolArgs, node_pool_arguments),
     PodIdentity: (
         PodIdentityArgs,

@@ -4,12 +4,14 @@ import json
 from typing import Any
 
 import pytest
+import yaml
 
 from tests.unit.aws.declared import NODE_GROUP, RELEASE, declare
-from tests.unit.spec.cluster_documents import aws, pool
+from tests.unit.spec.cluster_documents import aws, gcp, pool, resolved
 from tidegate.aws.addon_versions import addon_versions
 from tidegate.aws.cluster import kubeconfig
 from tidegate.aws.gpu_cluster import GpuClusterArgs
+from tidegate.aws.gpu_operator import gpu_operator_values
 from tidegate.aws.karpenter_policy import controller_statements
 from tidegate.aws.volumes import storage_classes
 from tidegate.spec.cluster_plan import parse_cluster
@@ -24,6 +26,7 @@ ADDON = "aws:eks/addon:Addon"
 ROLE_POLICY = "aws:iam/rolePolicy:RolePolicy"
 RUNNER = WorkloadIdentity(namespace="inference", service_account="runner", access="append")
 COLD = {"cold": {"kind": "bucket", "namePrefix": "releases"}}
+SERVES = {"purpose": "inference"}
 L4 = {"name": "l4", "purpose": "inference", "nodes": {"min": 0, "max": 4}}
 
 
@@ -35,6 +38,16 @@ def test_a_plan_that_cannot_work_declares_nothing() -> None:
 def test_workloads_need_a_bucket() -> None:
     with pytest.raises(SpecError, match=r"storage\.cold"):
         GpuClusterArgs(plan=parse_cluster(aws()), workloads=[RUNNER])
+
+
+def test_a_plan_of_another_cloud_is_refused() -> None:
+    with pytest.raises(SpecError, match=r"tidegate\.gcp\.gpu_cluster"):
+        GpuClusterArgs(plan=parse_cluster(gcp()))
+
+
+def test_a_service_account_has_one_access() -> None:
+    with pytest.raises(SpecError, match="each service account once"):
+        GpuClusterArgs(plan=parse_cluster(aws(storage=COLD)), workloads=[RUNNER, RUNNER])
 
 
 def test_versions_that_nobody_pinned_are_refused_unless_they_are_given() -> None:
@@ -80,7 +93,9 @@ def test_elastic_pools_are_karpenters_and_have_no_node_group() -> None:
     assert node_class["metadataOptions"]["httpTokens"] == "required"
     assert node_class["blockDeviceMappings"][0]["ebs"]["encrypted"] is True
     assert node_class["tags"]["tidegate-cluster"] == "prod"
-    assert declared.only(RELEASE, "karpenter")["version"] == "1.14.0"
+    release = declared.only(RELEASE, "karpenter")
+    assert release["version"] == "1.14.0"
+    assert release["values"]["settings"]["featureGates"] == {"nodeRepair": True}
 
 
 @pytest.mark.parametrize(
@@ -95,11 +110,67 @@ def test_pods_get_efa_in_the_way_that_the_plan_says(exposure: str, chart: str) -
     assert tolerated == {"nvidia.com/gpu", "tidegate.dev/purpose"}
 
 
-def test_a_workload_that_appends_cannot_read() -> None:
+def test_a_workload_that_appends_reads_and_replaces_nothing() -> None:
     declared = declare(aws(storage=COLD), RUNNER)
-    policy = declared.only(ROLE_POLICY, "inference-runner")["policy"]
-    actions = {each for statement in _statements(policy) for each in statement["Action"]}
-    assert actions == {"s3:PutObject", "kms:Decrypt", "kms:GenerateDataKey"}
+    statements = _statements(declared.only(ROLE_POLICY, "inference-runner")["policy"])
+    writes = [each for each in statements if "s3:PutObject" in each["Action"]]
+    assert [each["Condition"] for each in writes] == [{"StringEquals": {"s3:if-none-match": "*"}}]
+    actions = {each for statement in statements for each in statement["Action"]}
+    assert actions >= {"s3:GetObject", "s3:ListBucket", "kms:GenerateDataKey"}
+    assert not any("Delete" in each for each in actions)
+
+
+def test_those_who_administer_the_cluster_have_an_entry_each() -> None:
+    admin = "arn:aws-us-gov:iam::123456789012:role/teams/platform"
+    region = {"region": "us-gov-west-1", "zones": ["us-gov-west-1a", "us-gov-west-1b"]}
+    declared = declare(aws(admins=[admin], **region))
+    name = "123456789012-role-teams-platform"
+    assert declared.only("aws:eks/accessEntry:AccessEntry", name)["principalArn"] == admin
+    access = declared.only("aws:eks/accessPolicyAssociation:AccessPolicyAssociation", name)
+    assert access["principalArn"] == admin
+    assert access["accessScope"] == {"type": "cluster"}
+    assert access["policyArn"] == (
+        "arn:aws-us-gov:eks::aws:cluster-access-policy/AmazonEKSClusterAdminPolicy"
+    )
+    attached = declared.of("aws:iam/rolePolicyAttachment:RolePolicyAttachment").values()
+    assert {each["policyArn"].split(":")[1] for each in attached} == {"aws-us-gov"}
+
+
+@pytest.mark.parametrize("lock_days", [None, 30])
+def test_models_are_cached_on_nodes_and_checkpoints_can_be_replaced(lock_days: int | None) -> None:
+    storage = {"cold": {**COLD["cold"], "lockDays": lock_days}}
+    declared = declare(aws(storage=storage))
+    volumes = declared.of("kubernetes:core/v1:PersistentVolume")
+    models = volumes["volumes-tidegate-models"]["spec"]
+    assert models["csi"]["volumeAttributes"]["cache"] == "emptyDir"
+    assert "read-only" in models["mountOptions"]
+    statements = _statements(declared.only(ROLE_POLICY, "kube-system-s3-csi-driver-sa")["policy"])
+    written = [each["Resource"] for each in statements if "s3:PutObject" in each["Action"]]
+    if lock_days is not None:
+        assert "volumes-tidegate-checkpoints" not in volumes
+        assert written == []
+        return
+    checkpoints = volumes["volumes-tidegate-checkpoints"]["spec"]
+    assert checkpoints["accessModes"] == ["ReadWriteMany"]
+    assert set(checkpoints["mountOptions"]) >= {"allow-overwrite", "prefix checkpoints/"}
+    ((resource,),) = written
+    assert resource.endswith("/checkpoints/*")
+
+
+def test_the_gpu_operator_is_told_how_gpus_are_divided_and_shared() -> None:
+    divided = pool("p5.4xlarge", name="parts", sharing={"migProfile": "1g.10gb"}) | SERVES
+    shared = pool("g6.12xlarge", sharing={"strategy": "mps", "clients": 4}) | SERVES
+    pools = resolved(aws(divided, shared))
+    assert [each.labels.get("nvidia.com/mig.config") for each in pools] == ["all-1g.10gb", None]
+    assert pools[1].labels["nvidia.com/device-plugin.config"] == "mps-4"
+    values = gpu_operator_values(pools)
+    config = values["devicePlugin"]["config"]
+    told = yaml.safe_load(config["data"]["mps-4"])
+    assert told["sharing"]["mps"]["resources"] == [{"name": "nvidia.com/gpu", "replicas": 4}]
+    assert config["default"] in config["data"]
+    tolerated = {each["key"] for each in values["daemonsets"]["tolerations"]}
+    assert tolerated == {"nvidia.com/gpu", "tidegate.dev/purpose"}
+    assert (values["driver"], values["toolkit"]) == ({"enabled": False}, {"enabled": False})
 
 
 def test_karpenter_ends_only_what_the_cluster_owns() -> None:

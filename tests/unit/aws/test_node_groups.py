@@ -98,6 +98,14 @@ def test_a_reservation_is_targeted() -> None:
     assert "instanceMarketOptions" not in template
 
 
+def test_a_group_of_reservations_is_targeted_over_all_zones() -> None:
+    group = "arn:aws:resource-groups:us-east-2:123456789012:group/h100"
+    capacity = {"kind": "reservation", "reservation": group}
+    template = declare(aws(pool("p5.48xlarge", capacity=capacity))).only(TEMPLATE)
+    target = template["capacityReservationSpecification"]["capacityReservationTarget"]
+    assert target == {"capacityReservationResourceGroupArn": group}
+
+
 def test_a_capacity_block_waits_for_its_first_minute() -> None:
     declared = _with_block(NOW)
     group, template = declared.only(NODE_GROUP), declared.only(TEMPLATE)

@@ -229,8 +229,11 @@ def test_what_other_components_need_is_known_before_anything_is_made() -> None:
 @pytest.mark.parametrize(
     ("lock", "volumes"),
     [
-        ({}, {"tidegate-cold", "tidegate-models", "tidegate-checkpoints"}),
-        ({"lockDays": 30}, {"tidegate-cold", "tidegate-models"}),
+        (
+            {},
+            {"tidegate-cold", "tidegate-models", "tidegate-datasets", "tidegate-checkpoints"},
+        ),
+        ({"lockDays": 30}, {"tidegate-cold", "tidegate-models", "tidegate-datasets"}),
     ],
 )
 def test_a_bucket_is_mounted_and_takes_checkpoints_unless_it_is_locked(
@@ -243,5 +246,6 @@ def test_a_bucket_is_mounted_and_takes_checkpoints_unless_it_is_locked(
     }
     assert set(made) == volumes
     assert made["tidegate-models"]["storageClassName"] == "gcsfusecsi-serving"
+    assert made["tidegate-datasets"]["storageClassName"] == "gcsfusecsi-training"
     assert made["tidegate-models"]["mountOptions"] == ["ro", "only-dir=models"]
     assert {spec["csi"]["volumeHandle"] for spec in made.values()} == {"acme-prod"}

@@ -19,6 +19,7 @@ pytestmark = pytest.mark.unit
 FEW = settings(
     max_examples=25,
     deadline=None,
+    derandomize=True,
     suppress_health_check=[HealthCheck.too_slow, HealthCheck.filter_too_much],
 )
 

@@ -129,6 +129,7 @@ POOLS = [
          "capacity.reservation.ends", "2026-12-01T00:00:00", "timezone"),
 ]  # fmt: skip
 
+ADMIN = "arn:aws:iam::123456789012:role/platform"
 CLUSTER = [
     Case("zone of another region", aws(zones=["us-east-2a", "us-west-2b"]),
          "zones", "us-west-2b", "us-east-2a"),
@@ -146,6 +147,14 @@ CLUSTER = [
          "gkeVersion", "1.34.1-gke.1829001", "begins with 1.35."),
     Case("API open to the internet", aws(adminCidrs=["0.0.0.0/0"]),
          "adminCidrs", "0.0.0.0/0", "the ranges of the people"),
+    Case("administrator that is a group",
+         aws(admins=["arn:aws:iam::123456789012:group/platform"]),
+         "admins", "arn:aws:iam::123456789012:group/platform", "role/platform"),
+    Case("administrator named twice", aws(admins=[ADMIN, ADMIN]),
+         "admins", ADMIN, "each role or user once"),
+    Case("administrators of GKE", gcp(admins=[ADMIN]), "admins", ADMIN, "roles/container.admin"),
+    Case("region in China", aws(region="cn-north-1", zones=["cn-north-1a", "cn-north-1b"]),
+         "region", "cn-north-1", "GovCloud"),
     Case("range with host bits", aws(adminCidrs=["10.1.2.3/8"]),
          "adminCidrs.0", "10.1.2.3/8", "without host bits"),
     Case("GPUs for controllers", aws(system={"machineType": "g6e.xlarge"}),

@@ -18,6 +18,7 @@ BLOCK = {
     "ends": "2026-11-30T11:30:00Z",
 }
 RESERVATION = {"kind": "reservation", "reservation": "cr-02168da1478b509e0"}
+GROUP = "arn:aws:resource-groups:us-east-2:123456789012:group/h100"
 LUSTRE = {"kind": "fsxLustre", "capacityGib": 2400, "throughput": 250, "zone": "us-east-2a"}
 BUCKET = {"kind": "bucket", "namePrefix": "acme-models"}
 
@@ -170,6 +171,20 @@ CAPACITY = [
         "capacity.reservation",
         "my-gpus",
         "cr-02168da1478b509e0",
+    ),
+    Case(
+        "a group of reservations as a Capacity Block",
+        block(reservation=GROUP),
+        "capacity.reservation",
+        GROUP,
+        "cr-02168da1478b509e0",
+    ),
+    Case(
+        "a group of reservations for Karpenter",
+        p5(zones=ZONE, capacity=RESERVATION | {"reservation": GROUP}, elastic=True),
+        "capacity.reservation",
+        GROUP,
+        "elastic: false",
     ),
     Case(
         "reservation that has ended",

@@ -147,6 +147,8 @@ def service_outputs(
             serving_root=ROOT / "serving",
             live=declaration.live,
             standby=declaration.standby,
+            standby_mode=settings.standby_mode,
+            make_room=settings.make_room,
             profile=declaration.profile,
             switch=settings.switch,
             affinity=settings.affinity,

@@ -28,6 +28,7 @@ from tidegate.spec.serving_on_kubernetes import (
     KubernetesServing,
     check_probe_budget,
 )
+from tidegate.spec.standby import check_standby
 from tidegate.traffic.plan import check_plan
 
 P = ParamSpec("P")
@@ -116,6 +117,8 @@ class _Declaring:
         )
         if live is None or profile is None:
             return None
+        revisions = [live, standby] if standby is not None else [live]
+        findings.attempt((name,), check_standby, service.standby_mode, service.make_room, revisions)
         return ServiceDeclaration(
             name=name, settings=service, live=live, standby=standby, profile=profile
         )

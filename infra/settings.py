@@ -17,6 +17,7 @@ from tidegate.spec.cluster_plan import ClusterPlan
 from tidegate.spec.cluster_rules import cluster_errors
 from tidegate.spec.errors import SpecError
 from tidegate.spec.revision import Probes
+from tidegate.spec.standby import StandbyMode
 from tidegate.spec.traffic import Affinity, SwitchStrategy
 from tidegate.spec.workload_identity import WorkloadIdentity
 
@@ -81,10 +82,15 @@ class GateSettings(SettingsModel):
 
 
 class ServiceSettings(SettingsModel):
-    """One inference service. Releases are written `<service>@<release>`."""
+    """One inference service. Releases are written `<service>@<release>`.
+
+    `standby_mode`, `make_room`: see `tidegate.spec.standby`.
+    """
 
     release: str
     standby: str | None = None
+    standby_mode: StandbyMode = "warm"
+    make_room: bool = False
     retry: str | None = Field(default=None, min_length=3)
     gate: GateSettings = GateSettings()
     probes: Probes = Probes()

@@ -18,7 +18,8 @@ from tidegate.files import write_atomically
 from tidegate.spec.errors import SpecError
 from tidegate.spec.revision import Probes
 
-SERVICES_KEY = "tidegate:services"
+NAMESPACE = "tidegate"
+SERVICES_KEY = f"{NAMESPACE}:services"
 
 
 @dataclass(frozen=True)
@@ -27,6 +28,11 @@ class ServiceReleases:
 
     release: str
     standby: str | None
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """The release that takes the traffic, then the standby if there is one."""
+        return (self.release,) if self.standby is None else (self.release, self.standby)
 
     def swapped(self) -> "ServiceReleases | None":
         """Both lines exchanged; None when there is no standby."""
@@ -75,6 +81,12 @@ class StackFile:
             self._scalar(service, release),
             None if standby is None else self._scalar(service, standby),
         )
+
+    def setting(self, key: str) -> Any:
+        """What the file says under `tidegate:<key>`, None when it does not have the key."""
+        self._tree()  # explains what is no YAML
+        config = (yaml.safe_load(self.text) or {}).get("config") or {}
+        return config.get(f"{NAMESPACE}:{key}")
 
     def probes(self, service: str) -> Probes:
         """The service's probes, which are part of a revision's identity."""

@@ -152,10 +152,11 @@ class Cluster:
                 )
             )
 
-    async def apply(self, kind: Kind, content: Object) -> Object:
+    async def apply(self, kind: Kind, content: Object, *, dry_run: bool = False) -> Object:
         """Server-side apply that takes over fields of others.
 
-        With metadata.resourceVersion: raises ConflictError when the object has another.
+        With metadata.resourceVersion: raises ConflictError when the object has another. With
+        `dry_run` the object is judged and not stored.
         """
         meta = content["metadata"]
         where = self._where(kind, meta.get("namespace"))
@@ -168,6 +169,7 @@ class Cluster:
                     namespace=where,
                     patch_type=PatchType.APPLY,
                     force=True,
+                    dry_run=dry_run,
                 )
             )
 

@@ -14,6 +14,14 @@ class UnreachableError(ClusterError):
     """No answer, or one that says to come back later."""
 
 
+class BusyError(UnreachableError):
+    """The API server answers, and says to come back later."""
+
+
+class UntrustedServerError(ClusterError):
+    """Whoever answers is not the API server that the kubeconfig means."""
+
+
 class NotFoundError(ClusterError):
     """There is no such object."""
 
@@ -43,11 +51,23 @@ class QuotaError(ClusterError):
 
 
 class WebhookError(ClusterError):
-    """An admission webhook or policy refused the object, or did not answer."""
+    """An admission webhook or policy refused the object."""
+
+
+class SilentWebhookError(ClusterError):
+    """An admission webhook did not answer, so that the object could not be judged."""
 
 
 class InvalidError(ClusterError):
     """The object breaks a rule of its kind."""
+
+
+REFUSALS = (ForbiddenError, QuotaError, WebhookError, InvalidError)
+
+
+def is_refusal(error: BaseException | None) -> bool:
+    """Whether the API server has understood and refused: asking again does not help by itself."""
+    return isinstance(error, REFUSALS)
 
 
 @dataclass(frozen=True)
@@ -98,7 +118,9 @@ def refused(action: str, what: str, kind: str, server: str, refusal: Refusal) ->
         )
     if "exceeded quota" in message:
         return QuotaError(f"{head}: {message}. Free some of it, or have the quota raised")
-    if "admission webhook" in message or "failed calling webhook" in message:
+    if "failed calling webhook" in message:
+        return SilentWebhookError(f"{head}: {message}. Whoever runs that webhook can say why")
+    if "admission webhook" in message:
         return WebhookError(f"{head}: {message}. Whoever runs that webhook can say why")
     if "ValidatingAdmissionPolicy" in message:
         return WebhookError(f"{head}: {message}. Whoever made that policy can say why")
@@ -116,17 +138,24 @@ def refused(action: str, what: str, kind: str, server: str, refusal: Refusal) ->
         return ConflictError(f"{head}: somebody else has changed it meanwhile")
     if status in {429, 502, 503, 504}:
         said = f": {message}" if message else ""
-        return UnreachableError(f"{head}: {server} asks to come back later (HTTP {status}){said}")
+        return BusyError(f"{head}: {server} asks to come back later (HTTP {status}){said}")
     if status in {400, 413, 422}:
         return InvalidError(f"{head}: {_causes(refusal) or message}. Mend the object's fields")
     return ClusterError(f"{head}: {server} answered HTTP {status}: {message}")
 
 
-def unreachable(action: str, what: str, server: str, why: str) -> UnreachableError:
-    """The error for no answer at all."""
+def unreachable(action: str, what: str, server: str, why: str) -> ClusterError:
+    """The error for no answer at all, or from somebody else."""
+    head = f"{what} cannot be {action}"
+    if "CERTIFICATE_VERIFY_FAILED" in why:
+        return UntrustedServerError(
+            f"{head}: the certificate of {server} is not one that the kubeconfig's "
+            f"certificate-authority has signed ({why}). Take a kubeconfig of this cluster, or "
+            "correct its server or certificate-authority"
+        )
     return UnreachableError(
-        f"{what} cannot be {action}: {server} does not answer ({why}). Check that the cluster runs "
-        "and that this machine reaches it"
+        f"{head}: {server} does not answer ({why}). Check that the cluster runs and that this "
+        "machine reaches it"
     )
 
 

@@ -1,15 +1,28 @@
 """What all commands share: the project they run in, its stacks, and how they refuse."""
 
+import asyncio
 import getpass
 import socket
+from collections.abc import Awaitable, Callable
 from pathlib import Path
-from typing import Annotated, NoReturn
+from typing import Annotated, NoReturn, TypeVar
 
 import typer
 
+from tidegate.cluster.errors import ClusterError
+from tidegate.commands.platforms import (
+    PlatformOfStack,
+    declared,
+    is_on_a_cluster,
+    platform_of,
+    stack_file_path,
+)
 from tidegate.local.stack import LocalStack
 from tidegate.local.state_folder import StateFolder
+from tidegate.spec.errors import SpecError
 from tidegate.stack_file import StackFile
+
+T = TypeVar("T")
 
 EXIT_REFUSED = 2
 """The command was not carried out and nothing was changed."""
@@ -33,14 +46,38 @@ def project_folder() -> Path:
     )
 
 
+def ask(stack: str, work: Callable[[PlatformOfStack], Awaitable[T]]) -> T:
+    """Result of `work` on the stack's platform. Ends the command when that cannot be asked."""
+    project = project_folder()
+
+    async def opened() -> T:
+        async with platform_of(project, stack) as platform:
+            return await work(platform)
+
+    try:
+        return asyncio.run(opened())
+    except (SpecError, ClusterError) as error:
+        fail(str(error))
+
+
 def local_stack(name: str) -> LocalStack:
-    """The embedded platform's side of a stack."""
-    return LocalStack(StateFolder(project_folder() / ".tidegate" / name))
+    """The embedded platform's side of a stack. Ends the command when the stack is on a cluster."""
+    project = project_folder()
+    try:
+        file = declared(project, name)
+    except SpecError as error:
+        fail(str(error))
+    if file is not None and is_on_a_cluster(file):
+        fail(
+            f"the stack '{name}' is on a cluster, and this command knows servers of this machine "
+            "only. Instead: tidegate status, or kubectl."
+        )
+    return LocalStack(StateFolder(project / ".tidegate" / name))
 
 
 def stack_file(name: str) -> StackFile:
     """The file that declares a stack. Raises SpecError when there is none."""
-    return StackFile.load(project_folder() / "stacks" / f"Pulumi.{name}.yaml")
+    return StackFile.load(stack_file_path(project_folder(), name))
 
 
 def fail(message: str, code: int = EXIT_REFUSED) -> NoReturn:

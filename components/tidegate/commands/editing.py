@@ -37,7 +37,7 @@ def show_next_step(stack: str) -> None:
     typer.echo(f"  pulumi up --stack {stack}")
 
 
-def reconcile(engine: Engine, service: str, revisions: Sequence[str], *, only: bool) -> None:
+def reconcile(engine: Engine, service: str, revisions: Sequence[str | None], *, only: bool) -> None:
     """Run `pulumi up` and end the command with EXIT_UPDATE_FAILED when it fails.
 
     With `only`, for the service alone, whose declared revisions are `revisions`.

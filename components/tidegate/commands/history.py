@@ -9,7 +9,8 @@ import typer
 from rich.console import Console
 from rich.text import Text
 
-from tidegate.commands.common import JsonOption, ServiceArgument, StackOption, fail, local_stack
+from tidegate.commands.common import JsonOption, ServiceArgument, StackOption, ask, fail
+from tidegate.commands.platforms import PlatformOfStack
 from tidegate.commands.times import local, local_clock, since
 from tidegate.spec.errors import SpecError
 from tidegate.traffic.switch_documents import Ending
@@ -26,6 +27,8 @@ WORDS = {
     "mended": "mended",
     "drained": "drained",
     "rollback": "ROLLBACK --now",
+    "interrupted": "interrupted",
+    "gate": "gate",
     Ending.ADVANCED.value: "done",
     Ending.TURNED_BACK.value: "TURNED BACK",
     Ending.CANCELLED.value: "CANCELLED",
@@ -55,19 +58,25 @@ def history(
 
     "What happened at 03:12?" Every switch, step, judgement, turn-back and rollback is kept, also
     after `pulumi destroy`. --json prints the journal's lines with all numbers, times in UTC.
+
+    On a cluster the last 200 events are kept while the service is there, and what its gates
+    decided is told among them.
     """
     try:
         begin = since(since_) if since_ is not None else None
     except SpecError as error:
         fail(str(error))
-    folder = local_stack(stack).switches.folder(service)
-    if not folder.journal_path.exists():
-        known = sorted(each.service for each in local_stack(stack).switches.folders())
-        fail(
-            f"service: '{service}' has no history in the stack '{stack}'. "
-            f"There is one of: {', '.join(known) or 'nothing'}."
-        )
-    events = [each for each in folder.events() if begin is None or _at(each) >= begin]
+
+    async def told(platform: PlatformOfStack) -> list[dict[str, Any]]:
+        known = await platform.with_history()
+        if service not in known:
+            fail(
+                f"service: '{service}' has no history in the stack '{stack}'. "
+                f"There is one of: {', '.join(known) or 'nothing'}."
+            )
+        return await platform.events(service)
+
+    events = [each for each in ask(stack, told) if begin is None or _at(each) >= begin]
     if as_json:
         for each in events:
             typer.echo(json.dumps(each))

@@ -1,5 +1,6 @@
 """`tidegate promote`."""
 
+from collections.abc import Sequence
 from enum import StrEnum
 from typing import Annotated
 
@@ -8,14 +9,15 @@ import typer
 from tidegate.commands.common import (
     ServiceArgument,
     StackOption,
+    ask,
     fail,
-    local_stack,
     project_folder,
     stack_file,
 )
 from tidegate.commands.editing import OnlyOption, reconcile, show_next_step, write_change
+from tidegate.commands.platforms import PlatformOfStack
 from tidegate.commands.pulumi_update import Engine
-from tidegate.commands.releases import declared_revisions, release_name
+from tidegate.commands.releases import check_releases, release_name
 from tidegate.spec.errors import SpecError
 from tidegate.stack_file import ServiceReleases
 
@@ -57,14 +59,21 @@ def promote(
         file = stack_file(stack)
         before = file.releases(service)
         wanted = _wanted(before, release_name(service, release), standby)
-        revisions = declared_revisions(project, file, service, wanted)
+        check_releases(project, service, wanted)
         changed = file.with_releases(service, wanted)
     except SpecError as error:
         fail(str(error))
+
+    async def declared(platform: PlatformOfStack) -> tuple[Sequence[str | None], bool]:
+        revisions = await platform.revisions(service, wanted)
+        revision = revisions[0]
+        return revisions, revision is not None and await platform.has_passed(revision)
+
+    revisions, passed = ask(stack, declared)
     write_change(file, changed)
-    passed = local_stack(stack).gates.passing(revisions[0]) is not None
     gate = "its gate has passed here" if passed else "`pulumi up` runs its gate first"
-    typer.echo(f"{wanted.release} is to take the traffic ({revisions[0]}; {gate}).")
+    named = f"{revisions[0]}; " if revisions[0] is not None else ""
+    typer.echo(f"{wanted.release} is to take the traffic ({named}{gate}).")
     if up or only:
         reconcile(Engine(project, stack), service, revisions, only=only)
     else:

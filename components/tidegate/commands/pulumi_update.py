@@ -38,8 +38,13 @@ class Engine:
         options = [part for target in targets for part in ("--target", target)]
         return ["pulumi", "up", "--yes", "--skip-preview", "--stack", self.stack, *options]
 
-    def targets(self, service: str, revisions: Sequence[str]) -> list[str]:
-        """URNs of one service, whose declared revisions are these.
+    def output(self, name: str) -> str:
+        """An output of the stack, also one that is a secret. Raises PulumiError."""
+        options = ["--json", "--show-secrets", "--stack", self.stack]
+        return str(self._asked("pulumi", "stack", "output", name, *options))
+
+    def targets(self, service: str, revisions: Sequence[str | None]) -> list[str]:
+        """URNs of one service, whose declared revisions are these; None for an unknown one.
 
         The state knows them when nothing is to be created, and is read in no time; otherwise the
         program is asked by a preview. A hold is the last that is created for a revision: after a

@@ -1,7 +1,7 @@
 """`tidegate rollback`."""
 
-import asyncio
 import time
+from collections.abc import Sequence
 from datetime import UTC, datetime
 from typing import Annotated
 
@@ -11,25 +11,20 @@ import typer
 from tidegate.commands.common import (
     ServiceArgument,
     StackOption,
+    ask,
     fail,
-    local_stack,
     operator,
     project_folder,
     stack_file,
 )
 from tidegate.commands.editing import OnlyOption, reconcile, show_next_step, write_change
+from tidegate.commands.platforms import PlatformOfStack
 from tidegate.commands.pulumi_update import Engine
-from tidegate.commands.releases import declared_revisions
-from tidegate.local.stack import LocalStack
-from tidegate.local.takeover import (
-    TakeoverError,
-    TakeoverUnprovenError,
-    prove,
-    take_over,
-)
+from tidegate.commands.releases import check_releases
 from tidegate.spec.errors import SpecError
 from tidegate.spec.traffic import FULL_WEIGHT
 from tidegate.stack_file import ServiceReleases
+from tidegate.traffic.takeover import TakeoverError, TakeoverUnprovenError
 
 EXIT_UNPROVEN = 3
 JUST_NOW_SECONDS = 300.0
@@ -56,7 +51,7 @@ def rollback(
 
     IN AN EMERGENCY: `tidegate rollback SERVICE --now`. It moves the traffic first, in about a
     second, also while another `pulumi up` or a canary is running. Then it brings the stack file
-    and the stack in line.
+    and the stack in line. On a cluster a Job moves the traffic, so its pod has to start first.
 
     Without --now it only swaps `release` and `standby` in stacks/Pulumi.STACK.yaml and shows the
     difference. The traffic moves with `pulumi up`.
@@ -79,17 +74,18 @@ def rollback(
                 f"Instead: name a release yourself: tidegate promote {service} "
                 f"{service}@<release> --up"
             )
-        revisions = declared_revisions(project, file, service, wanted)
+        check_releases(project, service, wanted)
         changed = file.with_releases(service, wanted)
     except SpecError as error:
         fail(str(error))
-    found, revision = local_stack(stack), revisions[0]
-    if found.gates.passing(revision) is None:
-        fail(
-            f"{wanted.release} ({revision}) cannot take the traffic: its gate has not passed "
-            f"here. Instead: tidegate promote {service} {wanted.release} --up runs its gate first."
-        )
-    proven = _move(found, service, revision, wanted) if now else True
+    releases = wanted
+
+    async def go_back(platform: PlatformOfStack) -> tuple[Sequence[str | None], bool]:
+        revisions = await platform.revisions(service, releases)
+        revision = await _gated(platform, service, releases.release, revisions[0])
+        return revisions, not now or await _move(platform, service, revision, releases)
+
+    revisions, proven = ask(stack, go_back)
     write_change(file, changed)
     if (now if up is None else up) or only:
         reconcile(Engine(project, stack), service, revisions, only=only)
@@ -101,12 +97,27 @@ def rollback(
         raise typer.Exit(EXIT_UNPROVEN)
 
 
-def _move(stack: LocalStack, service: str, revision: str, wanted: ServiceReleases) -> bool:
+async def _gated(
+    platform: PlatformOfStack, service: str, release: str, revision: str | None
+) -> str:
+    """The revision; ends the command when its gate has not passed here."""
+    if revision is not None and await platform.has_passed(revision):
+        return revision
+    named = f"{release} ({revision})" if revision is not None else release
+    return fail(
+        f"{named} cannot take the traffic: its gate has not passed here. "
+        f"Instead: tidegate promote {service} {release} --up runs its gate first."
+    )
+
+
+async def _move(
+    platform: PlatformOfStack, service: str, revision: str, wanted: ServiceReleases
+) -> bool:
     """Move the traffic and say how long it took; whether the gateway's answers prove it."""
-    _refuse_to_turn_round(stack, service, wanted)
-    if not _is_there_already(stack, service, revision, wanted):
+    await _refuse_to_turn_round(platform, service, wanted)
+    if not await _is_there_already(platform, service, revision, wanted):
         try:
-            taken = asyncio.run(take_over(stack, service, revision, operator(), asyncio.sleep))
+            taken = await platform.take_over(service, revision, operator(), typer.echo)
         except TakeoverError as error:
             fail(str(error))
         since_typed = time.time() - psutil.Process().create_time()
@@ -116,20 +127,18 @@ def _move(stack: LocalStack, service: str, revision: str, wanted: ServiceRelease
             bold=True,
         )
     try:
-        proof = asyncio.run(prove(stack, service, revision, asyncio.sleep))
+        typer.echo(await platform.prove(service, revision))
     except TakeoverUnprovenError as error:
         typer.secho(f"NOT PROVEN: {error}. See `tidegate status`.", fg="red", err=True)
         return False
-    typer.echo(
-        f"Proven at the gateway: {proof.answers} answers in a row came from it, the first "
-        f"{proof.seconds:.3f} s later."
-    )
     return True
 
 
-def _refuse_to_turn_round(stack: LocalStack, service: str, wanted: ServiceReleases) -> None:
+async def _refuse_to_turn_round(
+    platform: PlatformOfStack, service: str, wanted: ServiceReleases
+) -> None:
     """Two people who are woken type the same; the second must not undo what the first did."""
-    events = stack.switches.folder(service).events()
+    events = await platform.events(service)
     last = next((each for each in reversed(events) if each["event"] == "rollback"), None)
     if last is None or last.get("release") != wanted.standby:
         return
@@ -143,24 +152,26 @@ def _refuse_to_turn_round(stack: LocalStack, service: str, wanted: ServiceReleas
         )
 
 
-def _is_there_already(
-    stack: LocalStack, service: str, revision: str, wanted: ServiceReleases
+async def _is_there_already(
+    platform: PlatformOfStack, service: str, revision: str, wanted: ServiceReleases
 ) -> bool:
     """Whether a takeover has moved the traffic there already.
 
     Ends the command when the standby has the traffic for another reason.
     """
-    routes = stack.recorded_routes(service)
+    routes = await platform.routes(service)
     if routes is None or routes.weights.get(revision) != FULL_WEIGHT:
         return False
-    override = stack.switches.folder(service).override()
+    override = await platform.override(service)
     if override is not None and override.revision == revision:
         typer.echo(f"{override.by} moved the traffic to {revision} at {override.at} already.")
         return True
-    others = (stack.slots.record(each) for each in routes.weights if each != revision)
+    others = [
+        await platform.release_of(service, each) for each in routes.weights if each != revision
+    ]
     hints = [
         f"\n  If {wanted.release} is what hurts: tidegate promote {service} "
-        f"{service}@{other.release} --standby keep --up"
+        f"{other} --standby keep --up"
         for other in others
         if other is not None
     ]

@@ -1,6 +1,5 @@
 """`tidegate status`."""
 
-import asyncio
 import json
 from dataclasses import asdict
 
@@ -9,10 +8,12 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from tidegate.commands.common import JsonOption, StackOption, local_stack
-from tidegate.commands.watch_view import override_in_words
+from tidegate.commands.common import JsonOption, StackOption, ask
+from tidegate.commands.watch_view import NOTHING, override_in_words
 from tidegate.gate.document import Document
-from tidegate.local.status import StackStatus, stack_status
+from tidegate.traffic.stack_status import RevisionStatus, StackStatus
+
+COLUMNS = ("service", "role", "revision", "traffic", "health", "ready", "req/s", "gate")
 
 
 def status(stack: StackOption = "local", as_json: JsonOption = False) -> None:
@@ -20,9 +21,12 @@ def status(stack: StackOption = "local", as_json: JsonOption = False) -> None:
 
     Also a switch that is under way, and a rollback that the stack does not know yet.
 
+    On a cluster: ready pods of each revision, a gate that is running; users' requests where your
+    account may `get` pods/proxy in the namespace of the gateway's Envoys.
+
     Exit code 1 when the gateway does not serve or a live revision is not healthy.
     """
-    found = asyncio.run(stack_status(local_stack(stack)))
+    found = ask(stack, lambda platform: platform.status())
     if as_json:
         typer.echo(json.dumps(asdict(found), indent=1, default=_of_document))
     else:
@@ -36,18 +40,23 @@ def _print(found: StackStatus, stack: str) -> None:
     console = Console()
     if found.gateway is None:
         console.print(f"The stack '{stack}' has no gateway; `pulumi up` makes one.")
-        return
-    condition = "serving" if found.gateway_serving else "[bold red]not serving[/]"
-    console.print(f"gateway {found.gateway} (HTTP and gRPC): {condition}")
-    table = Table("service", "role", "revision", "traffic", "health", "req/s", "gate", box=None)
+        if not found.revisions:
+            return
+    else:
+        condition = "serving" if found.gateway_serving else "[bold red]not serving[/]"
+        console.print(f"gateway {found.gateway} (HTTP and gRPC): {condition}", soft_wrap=True)
+    for problem in found.problems:
+        console.print(Text(problem, style="yellow"), soft_wrap=True)
+    table = Table(*COLUMNS, box=None)
     for each in found.revisions:
         table.add_row(
             each.service,
             each.role,
             each.revision,
             f"{each.weight}%",
-            "healthy" if each.healthy else "[bold red]unhealthy[/]",
-            f"{each.requests_per_second:.0f}",
+            _health(each),
+            f"{each.servers_ready}/{each.servers}",
+            NOTHING if each.requests_per_second is None else f"{each.requests_per_second:.0f}",
             each.gate if each.gate == "PASS" else f"[yellow]{each.gate}[/]",
         )
     console.print(table)
@@ -60,6 +69,12 @@ def _print(found: StackStatus, stack: str) -> None:
             console.print(Text(override_in_words(switch.override), style="bold yellow"))
     for each in found.revisions:
         console.print(f"{each.revision}: {each.verdict}", style="dim", highlight=False)
+
+
+def _health(revision: RevisionStatus) -> str:
+    if revision.healthy:
+        return "healthy"
+    return "cold" if revision.servers == 0 else "[bold red]unhealthy[/]"
 
 
 def _of_document(value: Document) -> dict[str, object]:

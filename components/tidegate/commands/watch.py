@@ -10,10 +10,11 @@ import typer
 from rich.console import Console
 from rich.live import Live
 
-from tidegate.commands.common import JsonOption, ServiceArgument, StackOption, fail, local_stack
+from tidegate.commands.common import JsonOption, ServiceArgument, StackOption, ask, fail
 from tidegate.commands.history import WORDS
+from tidegate.commands.platforms import PlatformOfStack
 from tidegate.commands.watch_view import document, line, picture
-from tidegate.local.service_watch import ServiceView, ServiceWatch
+from tidegate.traffic.service_watch import ServiceView, ServiceWatch
 from tidegate.traffic.switch_documents import Ending, SwitchOutcome
 
 LOOK_SECONDS = 1.0
@@ -37,6 +38,9 @@ def watch(
     When a canary or a bake runs, or begins meanwhile, it is followed and the command ends with it;
     otherwise Ctrl-C ends it. In a log one line a second, with --json one JSON object a second.
 
+    On a cluster users' numbers come from the Envoys by way of the API server, which takes the right
+    to `get` pods/proxy in their namespace; without it the rest is shown, and a switch's own count.
+
     Exit codes are the switch's:
 
     - 0: all traffic goes to the new revision
@@ -46,16 +50,18 @@ def watch(
     - 2: there is no such service
     - 130: Ctrl-C
     """
-    found = local_stack(stack)
-    known = sorted(each.service for each in found.gateway.discovery.services())
-    if service not in known:
-        fail(
-            f"service: '{service}' has no routes in the stack '{stack}'. "
-            f"Routed here: {', '.join(known) or 'nothing'}. Run `pulumi up` first."
-        )
-    watched = ServiceWatch(found, service)
+
+    async def follow(platform: PlatformOfStack) -> SwitchOutcome:
+        known = await platform.routed()
+        if service not in known:
+            fail(
+                f"service: '{service}' has no routes in the stack '{stack}'. "
+                f"Routed here: {', '.join(known) or 'nothing'}. Run `pulumi up` first."
+            )
+        return await _follow(ServiceWatch(service, await platform.looks(service)), as_json)
+
     try:
-        outcome = _follow(watched, as_json)
+        outcome = ask(stack, follow)
     except KeyboardInterrupt:
         raise typer.Exit(EXIT_INTERRUPTED) from None
     if not as_json:
@@ -63,14 +69,14 @@ def watch(
     raise typer.Exit(EXIT_CODES[outcome.ending])
 
 
-def _follow(watched: ServiceWatch, as_json: bool) -> SwitchOutcome:
+async def _follow(watched: ServiceWatch, as_json: bool) -> SwitchOutcome:
     console = Console()
     if as_json:
-        return asyncio.run(_looks(watched, lambda view: _print(json.dumps(document(view)))))
+        return await _looks(watched, lambda view: _print(json.dumps(document(view))))
     if not console.is_terminal:
-        return asyncio.run(_looks(watched, lambda view: _print(line(view))))
+        return await _looks(watched, lambda view: _print(line(view)))
     with Live(console=console, auto_refresh=False) as live:
-        return asyncio.run(_looks(watched, lambda view: live.update(picture(view), refresh=True)))
+        return await _looks(watched, lambda view: live.update(picture(view), refresh=True))
 
 
 async def _looks(watched: ServiceWatch, show: Show) -> SwitchOutcome:

@@ -11,8 +11,8 @@ from rich.table import Table
 from rich.text import Text
 
 from tidegate.commands.times import local_clock
-from tidegate.local.service_watch import WINDOW_SECONDS, RevisionView, ServiceView
 from tidegate.traffic.outcome import StageOutcome
+from tidegate.traffic.service_watch import WINDOW_SECONDS, RevisionView, ServiceView
 from tidegate.traffic.switch_documents import Ending, Override, StageProgress, SwitchProgress
 from tidegate.traffic.switch_words import condition_in_words
 from tidegate.traffic.user_window import UserWindow
@@ -99,8 +99,9 @@ def _table(view: ServiceView) -> Table:
             Text(errors, style="bold red" if window is not None and window.errors else ""),
             *(_number(value) for value in _quantiles(window)),
         )
-    table.caption = f"users' requests of the last {_seconds(view):.0f} s"
-    table.caption_justify = "left"
+    if any(each.window is not None for each in view.revisions):
+        table.caption = f"users' requests of the last {_seconds(view):.0f} s"
+        table.caption_justify = "left"
     return table
 
 
@@ -147,9 +148,9 @@ def _stage(stage: StageProgress, candidate: str) -> Table:
 
 def _revision_in_words(each: RevisionView) -> str:
     window = each.window
-    if window is None:
-        return f"{each.revision} {each.weight}%"
     health = "" if each.healthy else ", UNHEALTHY"
+    if window is None:
+        return f"{each.revision} {each.weight}%{health}"
     p50, p95, p99 = (_number(value) for value in _quantiles(window))
     return (
         f"{each.revision} {each.weight}%: {window.requests_per_second:.0f}/s, "

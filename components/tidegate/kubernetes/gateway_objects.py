@@ -35,6 +35,16 @@ def reference(gateway: NewGateway, namespace: str) -> GatewayReference:
     )
 
 
+def certificates_of_listeners(gateway: NewGateway) -> dict[str, tuple[str, ...]]:
+    """Every listener, and the Secrets that it takes certificates from."""
+    found: dict[str, tuple[str, ...]] = {}
+    if gateway.http_port is not None:
+        found[HTTP_LISTENER] = ()
+    if gateway.https is not None:
+        found[HTTPS_LISTENER] = gateway.https.certificates
+    return found
+
+
 def gateway_class_name(gateway: NewGateway, namespace: str) -> str:
     """A class belongs to the whole cluster, so the name says whose it is."""
     return gateway.gateway_class or f"{namespace}-{gateway.name}"
@@ -134,7 +144,7 @@ def _gateway(gateway: NewGateway, namespace: str, class_name: str) -> Manifest:
             }
         )
     if gateway.https is not None:
-        secrets = [{"kind": "Secret", "name": each} for each in gateway.https.certificates]
+        secrets = [_certificate(each) for each in gateway.https.certificates]
         listeners.append(
             {
                 "name": HTTPS_LISTENER,
@@ -157,6 +167,13 @@ def _gateway(gateway: NewGateway, namespace: str, class_name: str) -> Manifest:
             "listeners": listeners,
         },
     )
+
+
+def _certificate(place: str) -> dict[str, str]:
+    """ "security/tls" or "tls" as a listener refers to it."""
+    namespace, _, name = place.rpartition("/")
+    found = {"kind": "Secret", "name": name}
+    return {**found, "namespace": namespace} if namespace else found
 
 
 def _client_traffic_policy(gateway: NewGateway, namespace: str) -> Manifest:

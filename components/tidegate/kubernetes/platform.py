@@ -10,7 +10,7 @@ import pulumi_kubernetes
 from tidegate.gate.evidence_store import bucket_scheme, check_address
 from tidegate.kubernetes import PLATFORM
 from tidegate.kubernetes.gateway import KubernetesGateway, KubernetesGatewayArgs
-from tidegate.kubernetes.gateway_objects import reference
+from tidegate.kubernetes.gateway_objects import certificates_of_listeners, reference
 from tidegate.kubernetes.network import Network, default_deny, runner_policy
 from tidegate.kubernetes.objects import KubernetesObject, Manifest
 from tidegate.kubernetes.platform_objects import (
@@ -20,7 +20,7 @@ from tidegate.kubernetes.platform_objects import (
 )
 from tidegate.kubernetes.runner_access import runner_access
 from tidegate.kubernetes.slots import Slots
-from tidegate.resources import TidegateClusterProvider
+from tidegate.resources import GatewayReadiness, TidegateClusterProvider
 from tidegate.serving.platform import Slot
 from tidegate.spec.accelerator_pool import AcceleratorPool
 from tidegate.spec.errors import SpecError
@@ -129,7 +129,8 @@ class KubernetesPlatform(pulumi.ComponentResource):
             runner_image=args.runner_image,
             priority_class=args.priority_class or priority_class_name(args.namespace),
             scheduling_seconds=args.scheduling_seconds,
-            depends_on=tuple(needed),
+            # What is wrong with the Gateway is said before any GPU is taken.
+            depends_on=(*needed, *self._gateway_readiness(name)),
         )
         self.namespace = pulumi.Output.from_input(args.namespace)
         self.gateway = pulumi.Output.from_input(f"{gateway.namespace}/{gateway.name}")
@@ -149,12 +150,18 @@ class KubernetesPlatform(pulumi.ComponentResource):
         serving_root: Path,
         parent: pulumi.Resource,
         replicas: Replicas | None = None,
+        *,
+        is_cold: bool = False,
+        after: Sequence[pulumi.Resource] = (),
     ) -> Slot:
         """Declare the revision's objects, or what leads to the pods that the user made.
 
-        Raises SpecError when it does not fit on its pool or cannot become ready in time.
+        Raises SpecError when it does not fit on its pool or cannot become ready in time, and for
+        pods of the user's own that shall be cold.
         """
-        return self._slots.declare(revision, parent, replicas or Replicas())
+        return self._slots.declare(
+            revision, parent, replicas or Replicas(), is_cold=is_cold, after=after
+        )
 
     def _before_all(self) -> list[pulumi.Resource]:
         """Namespace and priority class, without which no pod starts."""
@@ -183,6 +190,22 @@ class KubernetesPlatform(pulumi.ComponentResource):
             pulumi.ResourceOptions(parent=self),
         )
         return reference(gateway, self._args.namespace), list(component.resources)
+
+    def _gateway_readiness(self, name: str) -> list[pulumi.Resource]:
+        """For the Gateway that is made here; one of the user's own is the user's to watch."""
+        gateway = self._args.gateway
+        if isinstance(gateway, GatewayReference):
+            return []
+        opts = pulumi.ResourceOptions(parent=self, provider=self._tidegate_provider)
+        return [
+            GatewayReadiness(
+                name,
+                gateway_namespace=self._args.namespace,
+                gateway_name=gateway.name,
+                listeners=certificates_of_listeners(gateway),
+                opts=opts,
+            )
+        ]
 
     def _object(
         self, manifest: Manifest, depends_on: Sequence[pulumi.Resource]

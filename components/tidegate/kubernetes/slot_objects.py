@@ -48,8 +48,9 @@ def slot_objects(
     network: Network,
     runner_image: str,
     priority_class: str,
+    is_cold: bool = False,
 ) -> SlotObjects:
-    """Objects of one revision, all named after it."""
+    """Objects of one revision, all named after it; those of a cold slot begin with no pod."""
     namespace = network.namespace
     servers = {**server_labels(revision), **(LEADER_LABELS if serving.nodes > 1 else {})}
     return SlotObjects(
@@ -62,7 +63,7 @@ def slot_objects(
             revision,
             serving,
             pool,
-            replicas,
+            0 if is_cold else replicas.count,
             namespace=namespace,
             runner_image=runner_image,
             priority_class=priority_class,

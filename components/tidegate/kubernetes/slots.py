@@ -1,5 +1,6 @@
 """Slots of a cluster as resources."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
 
@@ -9,8 +10,8 @@ from tidegate.cluster.names import GRPC_PORT, HTTP_PORT, METRICS_PORT, target
 from tidegate.kubernetes.network import Network
 from tidegate.kubernetes.objects import KubernetesObject, Manifest
 from tidegate.kubernetes.slot_objects import existing_service, slot_objects
-from tidegate.kubernetes.workload import DEPLOYMENT, LEADER_WORKER_SET, POD_TEMPLATES
-from tidegate.resources import SlotReadiness
+from tidegate.kubernetes.workload import DEPLOYMENT, LEADER_WORKER_SET, LEFT_AS_THEY_ARE
+from tidegate.resources import SlotReadiness, SlotRemoval
 from tidegate.serving.platform import Slot
 from tidegate.spec.accelerator_pool import AcceleratorPool, check_fits, find_pool
 from tidegate.spec.errors import SpecError
@@ -22,8 +23,18 @@ from tidegate.spec.serving_on_kubernetes import (
     check_probe_budget,
     check_replicas,
 )
+from tidegate.spec.standby import check_standby
 
-Workload = Literal["Deployment", "LeaderWorkerSet"]
+WorkloadKind = Literal["Deployment", "LeaderWorkerSet"]
+
+
+@dataclass(frozen=True)
+class SlotWorkload:
+    """What makes a slot's pods. `is_scaled`: its replicas are ours to set."""
+
+    kind: WorkloadKind
+    name: str
+    is_scaled: bool
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -39,8 +50,17 @@ class Slots:
     scheduling_seconds: float
     depends_on: tuple[pulumi.Resource, ...]
 
-    def declare(self, revision: Revision, parent: pulumi.Resource, replicas: Replicas) -> Slot:
+    def declare(
+        self,
+        revision: Revision,
+        parent: pulumi.Resource,
+        replicas: Replicas,
+        *,
+        is_cold: bool,
+        after: Sequence[pulumi.Resource],
+    ) -> Slot:
         """Raises SpecError as `KubernetesPlatform.deploy` does."""
+        check_standby("cold" if is_cold else "warm", False, [revision])
         if revision.existing is not None:
             return self._around(revision, revision.existing, parent, replicas)
         if revision.kubernetes is None:
@@ -50,7 +70,7 @@ class Slots:
                 f"nothing says how a cluster serves {revision.id}",
                 "kubernetes with pool, model and image",
             )
-        return self._new(revision, revision.kubernetes, parent, replicas)
+        return self._new(revision, revision.kubernetes, parent, replicas, is_cold, after)
 
     def _new(
         self,
@@ -58,6 +78,8 @@ class Slots:
         serving: KubernetesServing,
         parent: pulumi.Resource,
         replicas: Replicas,
+        is_cold: bool,
+        after: Sequence[pulumi.Resource],
     ) -> Slot:
         pool = find_pool(self.pools, serving.pool)
         check_replicas(replicas)
@@ -71,16 +93,24 @@ class Slots:
             network=self.network,
             runner_image=self.runner_image,
             priority_class=self.priority_class,
+            is_cold=is_cold,
         )
-        before = [self._object(each, parent, self.depends_on) for each in found.before]
-        workload = self._object(found.workload, parent, (*self.depends_on, *before))
-        service = self._object(found.service, parent, self.depends_on)
-        budget = self._object(found.disruption_budget, parent, self.depends_on)
-        named: Workload = LEADER_WORKER_SET if serving.nodes > 1 else DEPLOYMENT
+        removal = self._removal(revision, parent)
+        # The first object that comes and the last that goes: a slot is found by it.
+        service = self._object(found.service, parent, (*self.depends_on, removal))
+        with_it = (*self.depends_on, service)
+        before = [self._object(each, parent, with_it) for each in found.before]
+        workload = self._object(found.workload, parent, (*with_it, *before, *after))
+        budget = self._object(found.disruption_budget, parent, with_it)
+        kind: WorkloadKind = LEADER_WORKER_SET if serving.nodes > 1 else DEPLOYMENT
         readiness = self._readiness(
-            revision, named, revision.id, replicas, parent, [workload, service]
+            revision,
+            SlotWorkload(kind, revision.id, is_scaled=True),
+            0 if is_cold else replicas.count,
+            parent,
+            [workload, service],
         )
-        return self._slot(revision, (*before, workload, service, budget, readiness))
+        return self._slot(revision, (removal, *before, workload, service, budget, readiness))
 
     def _around(
         self,
@@ -91,11 +121,16 @@ class Slots:
     ) -> Slot:
         """A Service of ours is all that a Deployment of the user's gets."""
         manifest = existing_service(revision, existing, self.network.namespace)
-        service = self._object(manifest, parent, self.depends_on)
+        removal = self._removal(revision, parent)
+        service = self._object(manifest, parent, (*self.depends_on, removal))
         readiness = self._readiness(
-            revision, DEPLOYMENT, existing.deployment, replicas, parent, [service]
+            revision,
+            SlotWorkload(DEPLOYMENT, existing.deployment, is_scaled=False),
+            replicas.count,
+            parent,
+            [service],
         )
-        return self._slot(revision, (service, readiness))
+        return self._slot(revision, (removal, service, readiness))
 
     def _slot(self, revision: Revision, resources: tuple[pulumi.Resource, ...]) -> Slot:
         http, grpc, metrics = (
@@ -108,6 +143,16 @@ class Slots:
             http_target=http,
             grpc_target=grpc,
             metrics_target=metrics,
+        )
+
+    def _removal(self, revision: Revision, parent: pulumi.Resource) -> SlotRemoval:
+        return SlotRemoval(
+            revision.id,
+            service=revision.service,
+            revision=revision.id,
+            opts=pulumi.ResourceOptions(
+                parent=parent, provider=self.tidegate_provider, depends_on=self.depends_on
+            ),
         )
 
     def _object(
@@ -125,16 +170,17 @@ class Slots:
                 depends_on=depends_on,
                 # A newer version of tidegate, or another pool's labels, start no other pods
                 # under a revision that has passed its gate: what differs is another revision.
-                ignore_changes=POD_TEMPLATES.get(manifest["kind"]),
+                ignore_changes=LEFT_AS_THEY_ARE.get(manifest["kind"]),
+                # `SlotRemoval` removes them, at once and last.
+                retain_on_delete=True,
             ),
         )
 
     def _readiness(
         self,
         revision: Revision,
-        workload: Workload,
-        workload_name: str,
-        replicas: Replicas,
+        workload: SlotWorkload,
+        replicas: int,
         parent: pulumi.Resource,
         depends_on: list[pulumi.Resource],
     ) -> SlotReadiness:
@@ -142,10 +188,11 @@ class Slots:
             revision.id,
             service=revision.service,
             revision=revision.id,
-            workload=workload,
-            workload_name=workload_name,
+            workload=workload.kind,
+            workload_name=workload.name,
+            is_scaled=workload.is_scaled,
             service_name=revision.id,
-            replicas=replicas.count,
+            replicas=replicas,
             timeout_seconds=revision.probes.ready_timeout_seconds + self.scheduling_seconds,
             accelerator_pool=revision.accelerator_pool,
             pools=[_summary(each) for each in self.pools],

@@ -9,16 +9,18 @@ from tidegate.kubernetes.objects import SKIP_AWAIT, Manifest, manifest
 from tidegate.kubernetes.pods import server_labels, server_template, worker_template
 from tidegate.spec.accelerator_pool import AcceleratorPool
 from tidegate.spec.revision import Revision
-from tidegate.spec.serving_on_kubernetes import KubernetesServing, Replicas
+from tidegate.spec.serving_on_kubernetes import KubernetesServing
 
 DEPLOYMENT: Final = "Deployment"
 LEADER_WORKER_SET: Final = "LeaderWorkerSet"
 
-POD_TEMPLATES = {
-    DEPLOYMENT: ["spec.template", "spec.selector"],
-    LEADER_WORKER_SET: ["spec.leaderWorkerTemplate"],
+LEFT_AS_THEY_ARE = {
+    DEPLOYMENT: ["spec.template", "spec.selector", "spec.replicas"],
+    LEADER_WORKER_SET: ["spec.leaderWorkerTemplate", "spec.replicas"],
 }
-"""Kind → properties that a slot never changes in place: another pod is another revision's."""
+"""Kind → properties that the engine sets once. A slot's pods never change in place: another pod is
+another revision's. Its replicas have to change before or after the traffic moves, which is for
+`SlotReadiness`, `SlotRoom` and `ColdStandby`; so nobody undoes an autoscaler either."""
 
 SCHEDULING_SECONDS = 600
 """For a node to be added to the pool, beside the time to load."""
@@ -28,12 +30,13 @@ def workload(
     revision: Revision,
     serving: KubernetesServing,
     pool: AcceleratorPool,
-    replicas: Replicas,
+    replicas: int,
     *,
     namespace: str,
     runner_image: str,
     priority_class: str,
 ) -> Manifest:
+    """`replicas` are those that it begins with."""
     files = model_files(revision, serving.model, runner_image)
     server = server_template(revision, serving, pool, files, priority_class)
     if serving.nodes == 1:
@@ -52,12 +55,17 @@ def workload(
         namespace,
         labels(revision.service, revision.id),
         SKIP_AWAIT,
-        spec={"replicas": replicas.count, "leaderWorkerTemplate": group},
+        spec={
+            "replicas": replicas,
+            # Otherwise its controller makes a Service of the revision's name, which is the slot's.
+            "networkConfig": {"subdomainPolicy": "UniquePerReplica"},
+            "leaderWorkerTemplate": group,
+        },
     )
 
 
 def _deployment(
-    revision: Revision, replicas: Replicas, namespace: str, template: dict[str, Any]
+    revision: Revision, replicas: int, namespace: str, template: dict[str, Any]
 ) -> Manifest:
     ready = math.ceil(revision.probes.ready_timeout_seconds)
     return manifest(
@@ -68,7 +76,7 @@ def _deployment(
         labels(revision.service, revision.id),
         SKIP_AWAIT,
         spec={
-            "replicas": replicas.count,
+            "replicas": replicas,
             "revisionHistoryLimit": 1,
             "progressDeadlineSeconds": ready + SCHEDULING_SECONDS,
             # Somebody's `kubectl rollout restart` shall not need fewer servers than there are.

@@ -13,6 +13,7 @@ from tidegate.serving.platform import Slot
 from tidegate.spec.errors import SpecError
 from tidegate.spec.revision import Revision
 from tidegate.spec.serving_on_kubernetes import Replicas
+from tidegate.spec.standby import check_standby
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -114,8 +115,12 @@ class LocalPlatform(pulumi.ComponentResource):
         serving_root: Path,
         parent: pulumi.Resource,
         replicas: Replicas | None = None,
+        *,
+        is_cold: bool = False,
+        after: Sequence[pulumi.Resource] = (),
     ) -> Slot:
-        """Declare one Triton for the revision. Raises SpecError when more are asked for."""
+        """Declare one Triton for the revision. Raises SpecError for more than one, and for none."""
+        check_standby("cold" if is_cold else "warm", False, [revision])
         if replicas is not None and replicas.count != 1:
             raise SpecError(
                 "replicas", replicas.count, "one machine runs one server for a revision", "1"
@@ -130,7 +135,7 @@ class LocalPlatform(pulumi.ComponentResource):
             ready_timeout_seconds=revision.probes.ready_timeout_seconds,
             health_interval_seconds=revision.probes.health_interval_seconds,
             opts=pulumi.ResourceOptions(
-                parent=parent, provider=self._tidegate_provider, depends_on=[self._gateway]
+                parent=parent, provider=self._tidegate_provider, depends_on=[self._gateway, *after]
             ),
         )
         return Slot(

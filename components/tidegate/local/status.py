@@ -2,8 +2,6 @@
 
 import asyncio
 from collections.abc import Sequence
-from dataclasses import dataclass
-from typing import Literal
 
 from tidegate.local.gate_runs import GateRuns
 from tidegate.local.slot_record import SlotRecord
@@ -12,50 +10,17 @@ from tidegate.local.switch_runs import SwitchRun
 from tidegate.traffic.envoy.admin import EnvoyAdmin
 from tidegate.traffic.envoy.clusters import cluster_names
 from tidegate.traffic.router import RouterError
-from tidegate.traffic.routes import ServiceRoutes
-from tidegate.traffic.switch_documents import Override
+from tidegate.traffic.stack_status import (
+    RevisionStatus,
+    StackStatus,
+    SwitchStatus,
+    in_order,
+    role_of,
+    weight_of,
+)
+from tidegate.traffic.switch_words import run_in_words
 
 RATE_WINDOW_SECONDS = 1.0
-
-Role = Literal["live", "standby", "not routed"]
-
-
-@dataclass(frozen=True)
-class RevisionStatus:
-    """One slot.
-
-    `requests_per_second` is what the gateway sent to it in the last second. `gate` is the last
-    verdict in a word, "ungated" or "running"; `verdict` says it in a sentence.
-    """
-
-    service: str
-    revision: str
-    release: str
-    role: Role
-    weight: int
-    healthy: bool
-    requests_per_second: float
-    gate: str
-    verdict: str
-
-
-@dataclass(frozen=True)
-class SwitchStatus:
-    """What of a service's traffic is not settled: a switch under way, a move past the stack."""
-
-    service: str
-    under_way: str | None
-    override: Override | None
-
-
-@dataclass(frozen=True)
-class StackStatus:
-    """A whole stack. `gateway` is None when the stack has none."""
-
-    gateway: str | None
-    gateway_serving: bool
-    revisions: Sequence[RevisionStatus]
-    switches: Sequence[SwitchStatus]
 
 
 async def stack_status(stack: LocalStack) -> StackStatus:
@@ -65,25 +30,29 @@ async def stack_status(stack: LocalStack) -> StackStatus:
     slots = stack.slots.records()
     healthy, rates = await _observe(stack.gateway.admin(), slots) if serving else (set(), {})
     routes = {each.service: each for each in stack.gateway.discovery.services()}
-    gates = {slot.revision: _gate(stack.gates, slot.revision) for slot in slots}
-    revisions = [
-        RevisionStatus(
-            service=slot.service,
-            revision=slot.revision,
-            release=slot.release,
-            role=_role(routes.get(slot.service), slot.revision),
-            weight=_weight(routes.get(slot.service), slot.revision),
-            healthy=set(cluster_names(slot.revision)) <= healthy,
-            requests_per_second=rates.get(slot.revision, 0.0),
-            gate=gates[slot.revision][0],
-            verdict=gates[slot.revision][1],
+    revisions = []
+    for slot in slots:
+        is_healthy = set(cluster_names(slot.revision)) <= healthy
+        route, (gate, verdict) = routes.get(slot.service), _gate(stack.gates, slot.revision)
+        revisions.append(
+            RevisionStatus(
+                service=slot.service,
+                revision=slot.revision,
+                release=slot.release,
+                role=role_of(route, slot.revision),
+                weight=weight_of(route, slot.revision),
+                healthy=is_healthy,
+                servers_ready=int(is_healthy),
+                servers=1,
+                requests_per_second=rates.get(slot.revision, 0.0),
+                gate=gate,
+                verdict=verdict,
+            )
         )
-        for slot in slots
-    ]
     return StackStatus(
         gateway=f"http://{record.address}" if record is not None else None,
         gateway_serving=serving,
-        revisions=sorted(revisions, key=lambda each: (each.service, -each.weight, each.revision)),
+        revisions=in_order(revisions),
         switches=_unsettled(stack),
     )
 
@@ -99,11 +68,7 @@ def _unsettled(stack: LocalStack) -> list[SwitchStatus]:
 
 
 def _under_way(run: SwitchRun | None) -> str | None:
-    if run is None:
-        return None
-    progress = run.progress
-    words = f"run {run.request.run} to {run.request.to_revision}"
-    return f"{words}: {progress.message}" if progress is not None else f"{words} begins"
+    return run_in_words(run.request, run.progress) if run is not None else None
 
 
 async def _observe(
@@ -124,16 +89,6 @@ async def _observe(
 
 async def _totals(admin: EnvoyAdmin, slots: Sequence[SlotRecord]) -> dict[str, int]:
     return {each.revision: await admin.completed_requests(each.revision) for each in slots}
-
-
-def _role(routes: ServiceRoutes | None, revision: str) -> Role:
-    if routes is None or not routes.references(revision):
-        return "not routed"
-    return "live" if routes.weights[revision] > 0 else "standby"
-
-
-def _weight(routes: ServiceRoutes | None, revision: str) -> int:
-    return routes.weights.get(revision, 0) if routes is not None else 0
 
 
 def _gate(gates: GateRuns, revision: str) -> tuple[str, str]:

@@ -5,8 +5,7 @@ traffic finds them changed, or finds the override, and leaves them alone.
 """
 
 import time
-from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from http import HTTPStatus
 
 from tidegate import loopback
@@ -14,10 +13,16 @@ from tidegate.gate.clock import utc_now
 from tidegate.local.stack import LocalStack
 from tidegate.local.waiting import Sleep
 from tidegate.loopback import NoAnswerError
-from tidegate.spec.traffic import FULL_WEIGHT
 from tidegate.traffic.router import RouterError, RoutesChangedError
-from tidegate.traffic.routes import REVISION_HEADER, ServiceRoutes
+from tidegate.traffic.routes import REVISION_HEADER
 from tidegate.traffic.switch_documents import Override
+from tidegate.traffic.takeover import (
+    Takeover,
+    TakeoverError,
+    TakeoverUnprovenError,
+    check_evidence,
+    full_weight_to,
+)
 
 ATTEMPTS = 20
 """How often the routes may change under our hands: a canary's conductor sets them rarely."""
@@ -27,25 +32,6 @@ PROOF_ANSWERS = 20
 PROOF_SECONDS = 10.0
 PROOF_POLL_SECONDS = 0.01
 ANSWER_SECONDS = 2.0
-
-
-class TakeoverError(Exception):
-    """The traffic was not moved; the message says why and what to do."""
-
-
-class TakeoverUnprovenError(Exception):
-    """Envoy confirmed the routes, but answers of the revision were not seen in time."""
-
-
-@dataclass(frozen=True)
-class Takeover:
-    """A move that Envoy has confirmed. `seconds`: from asking Envoy to its confirmation."""
-
-    service: str
-    revision: str
-    before: Mapping[str, int]
-    after: Mapping[str, int]
-    seconds: float
 
 
 @dataclass(frozen=True)
@@ -63,7 +49,8 @@ async def take_over(
 
     What took traffic before ends what it had begun. Raises TakeoverError; nothing is changed then.
     """
-    _check_evidence(stack, service, revision)
+    turned_back = stack.switches.standing_turn_back(service, revision, retry=None)
+    check_evidence(service, revision, stack.gates.passing(revision) is not None, turned_back)
     slot = stack.slots.record(revision)
     release = f"{service}@{slot.release}" if slot is not None else None
     folder = stack.switches.folder(service)
@@ -132,30 +119,6 @@ async def prove(stack: LocalStack, service: str, revision: str, sleep: Sleep) ->
     raise TakeoverUnprovenError(
         f"after {PROOF_SECONDS:g} s the gateway's last answer was {last}, not {revision}'s"
     )
-
-
-def full_weight_to(routes: ServiceRoutes, revision: str) -> ServiceRoutes:
-    """The same routes with everything at one revision and the others still referenced.
-
-    Sessions move as well: everybody is to leave the others.
-    """
-    weights = {**dict.fromkeys(routes.weights, 0), revision: FULL_WEIGHT}
-    return replace(routes, weights=weights, finishing=())
-
-
-def _check_evidence(stack: LocalStack, service: str, revision: str) -> None:
-    """The revision has passed its gate, and users have not shown it to be worse since."""
-    if stack.gates.passing(revision) is None:
-        raise TakeoverError(
-            f"{revision} takes no traffic: its gate has not passed here. "
-            f"Instead: tidegate promote {service} … --up runs its gate first"
-        )
-    turned_back = stack.switches.standing_turn_back(service, revision, retry=None)
-    if turned_back is not None:
-        raise TakeoverError(
-            f"{revision} takes no traffic: it was turned back at {turned_back.at}, because "
-            f"{turned_back.reason}"
-        )
 
 
 async def _replace_routes(stack: LocalStack, service: str, revision: str, sleep: Sleep) -> Takeover:

@@ -2,7 +2,7 @@
 
 import asyncio
 from abc import ABC, abstractmethod
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Any, ClassVar, Generic, TypeVar
 
@@ -111,6 +111,10 @@ class ResourceHandler(ABC, Generic[InputsT, OutputsT]):
     async def check(self, inputs: InputsT) -> list[CheckFailure]:
         """Errors beyond the shape of the inputs. Called at preview, with known inputs only."""
         return []
+
+    async def foresee(self, inputs: InputsT) -> Sequence[str]:
+        """What a preview says of a resource that is yet to be created, beside its inputs."""
+        return ()
 
     async def diff(
         self, resource_id: str, outputs: OutputsT, old: InputsT | None, new: InputsT

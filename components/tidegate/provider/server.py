@@ -57,7 +57,7 @@ class Provider(ResourceProviderServicer):
         self._make_handlers = make_handlers
         self._configuration = configuration
         self._log = EngineLog(engine)
-        self._handlers = _by_token(make_handlers(None))
+        self._handlers: dict[str, Handler] = {}
         self._configured = False
         self._cancelled = asyncio.Event()
 
@@ -72,7 +72,7 @@ class Provider(ResourceProviderServicer):
         return plugin_pb2.PluginInfo(version=version("tidegate"))
 
     async def GetSchema(self, request: Any, context: ServicerContext) -> Any:
-        schema = package_schema(self._handlers.values(), self._configuration)
+        schema = package_schema(self._known_handlers().values(), self._configuration)
         return provider_pb2.GetSchemaResponse(schema=schema)
 
     async def CheckConfig(self, request: Any, context: ServicerContext) -> Any:
@@ -136,15 +136,14 @@ class Provider(ResourceProviderServicer):
             news,
             olds,
         )
-        for note in diff.notes:
-            self._log.say(engine_pb2.INFO, redact(note, news, olds), request.urn)
-        await self._log.flush()
+        await self._say(diff.notes, request.urn, news, olds)
         return diff_response(diff.changed, diff.replace)
 
     async def Create(self, request: Any, context: ServicerContext) -> Any:
         handler = self._handler(request.type)
         properties = decode(request.properties)
         if request.preview:
+            await self._say_what_comes(handler, properties, request.urn, context)
             return provider_pb2.CreateResponse(properties=preview_of(handler, properties, {}))
         created = await self._guarded(
             context,
@@ -211,8 +210,35 @@ class Provider(ResourceProviderServicer):
 
     # -- how handlers are run -----------------------------------------------------------------
 
+    async def _say_what_comes(
+        self, handler: Handler, properties: Properties, urn: str, context: ServicerContext
+    ) -> None:
+        """What the handler foresees of a create, once everything it could look at is known."""
+        if contains_unknown(properties) or not self._configured:
+            return
+        notes = await self._guarded(
+            context,
+            lambda: handler.foresee(handler.inputs_model.model_validate(properties)),
+            properties,
+        )
+        await self._say(notes, urn, properties)
+
+    async def _say(self, notes: Sequence[str], urn: str, *secrets: Properties) -> None:
+        for note in notes:
+            self._log.say(engine_pb2.INFO, redact(note, *secrets), urn)
+        await self._log.flush()
+
     def _handler(self, type_token: str) -> Handler:
-        return self._handlers[type_token]
+        return self._known_handlers()[type_token]
+
+    def _known_handlers(self) -> dict[str, Handler]:
+        """Those of the configuration; until there is one all, made when first asked for.
+
+        The engine waits for a plugin to start, and what every handler imports takes its time.
+        """
+        if not self._handlers:
+            self._handlers = _by_token(self._make_handlers(None))
+        return self._handlers
 
     async def _guarded(
         self,

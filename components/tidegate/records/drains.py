@@ -51,9 +51,10 @@ class DrainRecords:
         """Record a drain with its lease, or find it there; the caller makes its Job."""
         name = names.drain_record(request.revision)
         labels = names.labels(request.service, request.revision, record="drain")
-        await self._leases.renew(name, request.service, request.revision)
         content = config_map(name, labels, {REQUEST: request.to_json()})
-        return _run(await self._cluster.ensure(CONFIG_MAP, content))
+        made = await self._cluster.ensure(CONFIG_MAP, content)
+        await self._leases.renew(name, request.service, request.revision)
+        return _run(made)
 
     async def run(self, name: str) -> DrainRun | None:
         found = await self._cluster.find(CONFIG_MAP, name)

@@ -72,9 +72,9 @@ class GateRecords:
         found = await self._cluster.find(CONFIG_MAP, names.gate_record(revision))
         return _gate(found) if found is not None else None
 
-    async def all(self) -> list[GateRecord]:
-        """Every gate of the namespace."""
-        found = await self._cluster.select(CONFIG_MAP, names.labels(record="gate"))
+    async def all(self, service: str | None = None) -> list[GateRecord]:
+        """Every gate of the namespace, or of one service."""
+        found = await self._cluster.select(CONFIG_MAP, names.labels(service, record="gate"))
         return [_gate(each) for each in found]
 
     async def submit(self, request: GateRequest, golden: bytes) -> GateRun:
@@ -90,8 +90,10 @@ class GateRecords:
         name = names.gate_run(revision, number)
         labels = names.labels(request.service, revision, record="gate-run")
         content = config_map(name, labels, {REQUEST: request.to_json()}, {GOLDEN: golden})
+        made = await self._cluster.create(CONFIG_MAP, content)
+        # Last: a lease without a record would be nobody's, should this be the end of the process.
         await self._leases.renew(name, request.service, revision)
-        return _run(await self._cluster.create(CONFIG_MAP, content))
+        return _run(made)
 
     async def run(self, name: str) -> GateRun | None:
         found = await self._cluster.find(CONFIG_MAP, name)
@@ -103,6 +105,11 @@ class GateRecords:
         if gate is None or not gate.latest_run:
             return None
         return await self.run(names.gate_run(revision, gate.latest_run))
+
+    async def runs(self, service: str) -> list[GateRun]:
+        """Every run of the service's gates that the namespace still holds."""
+        labels = names.labels(service, record="gate-run")
+        return [_run(each) for each in await self._cluster.select(CONFIG_MAP, labels)]
 
     async def keep_verdict(self, revision: str, verdict: VerdictNote) -> None:
         """Store in the gate what its latest run decided."""

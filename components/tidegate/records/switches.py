@@ -16,6 +16,7 @@ from tidegate.spec.kubernetes_gateway import GatewayReference
 from tidegate.traffic.conductor_parts import Position, Snapshot, snapshots
 from tidegate.traffic.switch_documents import (
     Decision,
+    Ending,
     Override,
     SwitchOutcome,
     SwitchProgress,
@@ -59,6 +60,17 @@ class SwitchRun:
         """Where a conductor that takes the run up begins or goes on."""
         return Position.after(self.progress, self.decision)
 
+    @property
+    def is_in_force(self) -> bool:
+        """Whether every Envoy has confirmed the routes that the run goes to."""
+        if self.outcome is not None:
+            return self.outcome.ending is Ending.ADVANCED
+        return (
+            self.decision is None
+            and self.progress is not None
+            and self.progress.state == "draining"
+        )
+
 
 class SwitchRecords:
     """Switches of one namespace. Every method raises ClusterError."""
@@ -89,8 +101,9 @@ class SwitchRecords:
         )
         data = {REQUEST: request.to_json(), GATEWAY: gateway.model_dump_json(by_alias=True)}
         labels = names.labels(service, record="switch-run")
-        await self._leases.renew(name, service)
         made = await self._cluster.create(CONFIG_MAP, config_map(name, labels, data))
+        # After the record: a lease alone would be nobody's, should the process end in between.
+        await self._leases.renew(name, service)
         words = f"a switch from {plan.from_revision} to {plan.to_revision} was asked for"
         await self.note(service, "submitted", words, run=number, user=user)
         await self._forget_old_runs(service)

@@ -3,15 +3,16 @@
 `python -m tidegate.runner.switch_job`, with TIDEGATE_NAMESPACE and TIDEGATE_RUN in its
 environment, reads the run's record over the API server and leaves the outcome there. Started again
 on the same run it goes on where that was. Exit code 0 means that there is an outcome, or that a
-drain is not wanted any more; with any other the Job starts it again.
+drain is not wanted any more; with EXIT_REFUSED the Job fails at once, with any other it starts the
+process again. The last words are the container's termination message.
 """
 
 import os
 import sys
 
 from tidegate.cluster.client import Cluster, connect
-from tidegate.cluster.errors import ClusterError
-from tidegate.cluster.names import DRAIN
+from tidegate.cluster.errors import ClusterError, is_refusal
+from tidegate.cluster.names import DRAIN, EXIT_REFUSED
 from tidegate.runner.environment import RunnerEnvironment
 from tidegate.runner.signals import run_until_signalled
 from tidegate.runner.wanted import AnotherRunnerError, NotWantedError
@@ -37,7 +38,7 @@ def main() -> int:
         return EXIT_DONE
     except (SpecError, ClusterError, RouterError) as error:
         print(error, file=sys.stderr)
-        return EXIT_ERROR
+        return EXIT_REFUSED if is_refusal(error) else EXIT_ERROR
 
 
 async def _carry_out(environment: RunnerEnvironment, cluster: Cluster) -> int:

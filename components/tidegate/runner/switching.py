@@ -8,10 +8,9 @@ import traceback
 from tidegate.cluster.client import Cluster
 from tidegate.cluster.errors import ClusterError, NotFoundError
 from tidegate.cluster.leases import Leases
-from tidegate.gate.clock import utc_now
 from tidegate.records.switches import SwitchRecords, SwitchRun
 from tidegate.runner.buffered_records import BufferedRecords
-from tidegate.runner.careful_router import CarefulRouter
+from tidegate.runner.careful_router import CarefulRouter, NotAllowedError
 from tidegate.runner.environment import RunnerEnvironment
 from tidegate.runner.wanted import AnotherRunnerError, WantedRun
 from tidegate.spec.traffic import FULL_WEIGHT
@@ -89,16 +88,34 @@ class _Switching:
         self, run: SwitchRun, wanted: WantedRun, buffered: BufferedRecords
     ) -> SwitchOutcome:
         """Try until there is one: traffic that has to go back is not left where it is."""
-        if not run.position.resumed:
-            refused = await self._not_healthy(run, wanted, buffered)
+
+        async def before_moving() -> None:
+            await wanted.check_holder()
+            await buffered.flush()
+
+        router = CarefulRouter(self._router, before_moving)
+        may_have_moved = run.position.resumed
+        if not may_have_moved:
+            try:
+                refused = await self._not_healthy(run, router, wanted, buffered)
+            except NotAllowedError as error:
+                return _not_allowed(run, error, buffered)
             if refused is not None:
                 return refused
             await self._note_who_serves(run)
         while True:
             try:
-                return await self._conduct(run, wanted, buffered)
+                return await self._conduct(run, router, wanted, buffered)
             except AnotherRunnerError:
                 raise
+            except NotAllowedError as error:
+                if not may_have_moved and not router.may_have_moved:
+                    return _not_allowed(run, error, buffered)
+                if run.position.decision is None:
+                    buffered.keep_decision(_turned_back(run, str(error)))
+                else:
+                    words = f"the traffic is not back yet: {error}"
+                    buffered.note("refused", words, run=run.number)
             except (RouterError, ClusterError) as error:
                 words = f"the traffic is not back yet: {error}"
                 buffered.note("routerSilent", words, run=run.number)
@@ -107,14 +124,19 @@ class _Switching:
                 traceback.print_exc()
                 if run.position.decision is not None:
                     raise
-                buffered.keep_decision(_failed(run, error))
+                words = f"the conductor failed: {type(error).__name__}: {error}"
+                buffered.keep_decision(_turned_back(run, words))
             await asyncio.sleep(RETRY_SECONDS)
             with contextlib.suppress(ClusterError):
                 await buffered.flush()
                 run = await _run(self._records, run.name)
 
     async def _conduct(
-        self, run: SwitchRun, wanted: WantedRun, buffered: BufferedRecords
+        self,
+        run: SwitchRun,
+        router: CarefulRouter,
+        wanted: WantedRun,
+        buffered: BufferedRecords,
     ) -> SwitchOutcome:
         request = run.request
 
@@ -122,14 +144,10 @@ class _Switching:
             reason = wanted.stop_reason()
             return Ending(reason) if reason is not None else None
 
-        async def before_moving() -> None:
-            await wanted.check_holder()
-            await buffered.flush()
-
         judged = sum(stage.kind != "final" for stage in request.stages)
         conductor = Conductor(
             request,
-            CarefulRouter(self._router, before_moving),
+            router,
             StageJudges(request.strategy, judged, request.seed),
             buffered,
             Surroundings(stop, lambda: self._override, asyncio.sleep, time.monotonic),
@@ -152,7 +170,11 @@ class _Switching:
     # -- before anything moves ----------------------------------------------------------------
 
     async def _not_healthy(
-        self, run: SwitchRun, wanted: WantedRun, buffered: BufferedRecords
+        self,
+        run: SwitchRun,
+        router: CarefulRouter,
+        wanted: WantedRun,
+        buffered: BufferedRecords,
     ) -> SwitchOutcome | None:
         """Wait for the revision that is to take the traffic; an outcome when that is in vain."""
         revision = run.request.to_revision
@@ -160,7 +182,7 @@ class _Switching:
         why = "no endpoint of its Service is ready"
         while True:
             try:
-                if await self._router.is_healthy(revision):
+                if await router.is_healthy(revision):
                     return None
             except RouterError as error:
                 why = str(error)
@@ -188,30 +210,18 @@ async def _run(records: SwitchRecords, name: str) -> SwitchRun:
     return run
 
 
-def _failed(run: SwitchRun, error: Exception) -> Decision:
+def _turned_back(run: SwitchRun, reason: str) -> Decision:
     return Decision(
-        ending=Ending.TURNED_BACK,
-        reason=f"the conductor failed: {type(error).__name__}: {error}",
-        was_shown=False,
-        stage=run.position.stage + 1,
+        ending=Ending.TURNED_BACK, reason=reason, was_shown=False, stage=run.position.stage + 1
     )
+
+
+def _not_allowed(
+    run: SwitchRun, error: NotAllowedError, buffered: BufferedRecords
+) -> SwitchOutcome:
+    buffered.note("turnedBack", str(error), run=run.number)
+    return _untouched(run, Ending.TURNED_BACK, str(error))
 
 
 def _untouched(run: SwitchRun, ending: Ending, reason: str) -> SwitchOutcome:
-    request = run.request
-    return SwitchOutcome(
-        service=request.service,
-        run=request.run,
-        from_revision=request.from_revision,
-        to_revision=request.to_revision,
-        ending=ending,
-        reason=reason,
-        was_shown=False,
-        stage=1,
-        of=len(request.stages),
-        judgement=None,
-        candidate_requests=0,
-        candidate_errors=0,
-        drained=None,
-        at=utc_now(),
-    )
+    return SwitchOutcome.untouched(run.request, ending, reason)

@@ -8,11 +8,12 @@ from typing import Literal
 import pulumi
 
 from tidegate.gate.profile import Profile
-from tidegate.resources import LoadTestGate, TrafficHold, TrafficSwitch
+from tidegate.resources import ColdStandby, LoadTestGate, SlotRoom, TrafficHold, TrafficSwitch
 from tidegate.serving.platform import Platform, Slot
 from tidegate.spec.errors import SpecError
 from tidegate.spec.revision import Revision
 from tidegate.spec.serving_on_kubernetes import Replicas
+from tidegate.spec.standby import StandbyMode, check_standby
 from tidegate.spec.traffic import Affinity, SwitchStrategy
 from tidegate.traffic.plan import check_plan
 
@@ -21,23 +22,27 @@ from tidegate.traffic.plan import check_plan
 class InferenceServiceArgs:
     """Arguments of an `InferenceService`.
 
-    `live` takes the traffic once its gate has passed; `standby` stays warm, and swapping the two
-    is the rollback. `profile` is the load test, the service's own limits applied. `switch` says how
-    traffic moves to a revision that has not served users here before, `affinity` keeps sessions on
-    a revision. `retries` is how often the gateway repeats a user's request that never reached a
-    server. `drain_seconds` bounds how long requests in flight may take to end, and so how long
-    streams may last (`max_stream_seconds`). `retry` is the reason why a release that failed its
-    gate, or was turned back, may be tried again. On a cluster `hostnames` tell this service's
-    requests from those of others at the same Gateway, and `replicas` is the size of every slot.
+    `live` takes the traffic once its gate has passed; swapping it with `standby` is the rollback.
+    `standby_mode` says whether the standby's servers run; with `make_room` those of a standby that
+    an update drops end before those of a new revision start. `profile` is the load test, the
+    service's own limits applied. `switch` says how traffic moves to a revision that has not served
+    users here before, `affinity` keeps sessions on a revision. `retries` is how often the gateway
+    repeats a user's request that never reached a server. `drain_seconds` bounds how long requests
+    in flight may take to end, and so how long streams may last (`max_stream_seconds`). `retry` is
+    the reason why a release that failed its gate, or was turned back, may be tried again. On a
+    cluster `hostnames` tell this service's requests from those of others at the same Gateway, and
+    `replicas` is the size of every slot.
 
-    Raises SpecError when both are the same revision or belong to another service, and for a
-    switch that cannot work.
+    Raises SpecError when both are the same revision or belong to another service, for a switch
+    that cannot work, and where the platform scales nothing to zero.
     """
 
     platform: Platform
     serving_root: Path
     live: Revision
     standby: Revision | None = None
+    standby_mode: StandbyMode = "warm"
+    make_room: bool = False
     profile: Profile
     switch: SwitchStrategy = field(default_factory=SwitchStrategy)
     affinity: Affinity | None = None
@@ -51,6 +56,7 @@ class InferenceServiceArgs:
 
     def __post_init__(self) -> None:
         check_plan(self.switch, self.drain_seconds, self.max_stream_seconds)
+        check_standby(self.standby_mode, self.make_room, self.revisions)
         if self.standby is None:
             return
         if self.standby.service != self.live.service:
@@ -68,6 +74,11 @@ class InferenceServiceArgs:
                 "it is the revision that takes the traffic",
                 "another release, or no standby",
             )
+
+    @property
+    def revisions(self) -> tuple[Revision, ...]:
+        """Those that have a slot."""
+        return (self.live, self.standby) if self.standby is not None else (self.live,)
 
 
 class InferenceService(pulumi.ComponentResource):
@@ -90,10 +101,11 @@ class InferenceService(pulumi.ComponentResource):
     ) -> None:
         super().__init__("tidegate:serving:InferenceService", name, None, opts)
         self._args = args
-        live_gate, live_hold = self._serve(args.live, "required")
+        room = [self._room(name)] if args.make_room else []
+        live_gate, live_hold = self._serve(args.live, "required", room)
         edges: list[pulumi.Resource] = [live_gate, live_hold]
         if args.standby is not None:
-            edges += self._serve(args.standby, "keep")
+            edges += self._serve(args.standby, "keep", room)
 
         switch = TrafficSwitch(
             name,
@@ -111,6 +123,14 @@ class InferenceService(pulumi.ComponentResource):
             hostnames=args.hostnames,
             opts=self._child(edges),
         )
+        if args.standby is not None and args.standby_mode == "cold":
+            ColdStandby(
+                name,
+                service=args.standby.service,
+                revision=args.standby.id,
+                drain_seconds=args.drain_seconds,
+                opts=self._child([switch]),
+            )
         self.live_revision = switch.live_revision
         self.gate_summary = live_gate.summary
         self.evidence = live_gate.evidence
@@ -125,10 +145,16 @@ class InferenceService(pulumi.ComponentResource):
         )
 
     def _serve(
-        self, revision: Revision, role: Literal["required", "keep"]
+        self,
+        revision: Revision,
+        role: Literal["required", "keep"],
+        room: Sequence[pulumi.Resource],
     ) -> tuple[LoadTestGate, TrafficHold]:
         args = self._args
-        slot = args.platform.deploy(revision, args.serving_root, self, args.replicas)
+        is_cold = role == "keep" and args.standby_mode == "cold"
+        slot = args.platform.deploy(
+            revision, args.serving_root, self, args.replicas, is_cold=is_cold, after=room
+        )
         gate = self._gate(slot, role)
         # The hold depends on the gate as well: a failed gate must not free the slot for deletion.
         hold = TrafficHold(
@@ -139,6 +165,16 @@ class InferenceService(pulumi.ComponentResource):
             opts=self._child([*slot.resources, gate]),
         )
         return gate, hold
+
+    def _room(self, name: str) -> SlotRoom:
+        args = self._args
+        return SlotRoom(
+            name,
+            service=args.live.service,
+            revisions=[each.id for each in args.revisions],
+            drain_seconds=args.drain_seconds,
+            opts=self._child([]),
+        )
 
     def _gate(self, slot: Slot, role: Literal["required", "keep"]) -> LoadTestGate:
         release = slot.revision.release

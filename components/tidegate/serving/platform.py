@@ -1,5 +1,6 @@
 """What a platform offers a service: a slot per revision, and a provider that acts on it."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
@@ -38,8 +39,14 @@ class Platform(Protocol):
         serving_root: Path,
         parent: pulumi.Resource,
         replicas: Replicas | None = None,
+        *,
+        is_cold: bool = False,
+        after: Sequence[pulumi.Resource] = (),
     ) -> Slot:
         """Declare the revision's slot as children of `parent`; one replica without `replicas`.
+
+        A cold slot needs no server: one that is new gets none, one that is there keeps its own
+        until a `ColdStandby` ends them. No server is started before `after` is there.
 
         Raises SpecError when this platform cannot serve it so.
         """

@@ -1,8 +1,9 @@
 """The Gateway that users' requests come through: one of the platform's own, or the user's."""
 
-from typing import Literal, Self
+import re
+from typing import Annotated, Literal, Self
 
-from pydantic import Field, model_validator
+from pydantic import AfterValidator, Field, model_validator
 
 from tidegate.spec.model_source import DnsLabel, DnsName
 from tidegate.spec.signature import SpecModel
@@ -10,12 +11,28 @@ from tidegate.spec.signature import SpecModel
 ENVOY_GATEWAY_NAMESPACE = "envoy-gateway-system"
 """Where Envoy Gateway runs its Envoys unless it is told otherwise."""
 
+_LABEL = r"[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?"
+_SECRET = re.compile(rf"({_LABEL}/)?{_LABEL}(\.{_LABEL})*")
+
+
+def _secret(text: str) -> str:
+    if not _SECRET.fullmatch(text):
+        raise ValueError("write the name of a Secret, or namespace/name for one elsewhere")
+    return text
+
+
+SecretPlace = Annotated[str, AfterValidator(_secret)]
+"""A Secret beside the object that names it ("tls"), or in another namespace ("security/tls")."""
+
 
 class Https(SpecModel):
-    """TLS ends at the gateway; `certificates` are Secrets of type kubernetes.io/tls beside it."""
+    """TLS ends at the gateway; `certificates` are Secrets of type kubernetes.io/tls.
+
+    A Secret of another namespace needs a ReferenceGrant there.
+    """
 
     port: int = Field(default=443, ge=1, le=65535)
-    certificates: tuple[DnsName, ...] = Field(min_length=1)
+    certificates: tuple[SecretPlace, ...] = Field(min_length=1)
 
 
 class NewGateway(SpecModel):

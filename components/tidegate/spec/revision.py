@@ -12,8 +12,9 @@ from tidegate.spec.serving_on_kubernetes import ExistingServing, KubernetesServi
 from tidegate.spec.signature import SpecModel
 
 ID_LIMIT = 63  # a DNS label (RFC 1035)
-GROUP_ID_LIMIT = 52
-"""Of a LeaderWorkerSet: its pods and StatefulSets add up to 11 characters to a DNS label."""
+GROUP_ID_LIMIT = 48
+"""Of a LeaderWorkerSet: it makes StatefulSets <id>-<replica>, whose pods have this name, "-" and a
+hash of up to ten characters in a label, which holds 63."""
 HASH_DIGITS = 8
 
 

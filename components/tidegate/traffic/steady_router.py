@@ -1,5 +1,6 @@
 """A router as a conductor uses it: silent moments are waited out, moves replace only its own."""
 
+import contextlib
 from collections.abc import Awaitable, Callable, Sequence
 from typing import TypeVar
 
@@ -98,16 +99,27 @@ class SteadyRouter:
             await self.pause(POLL_SECONDS)
 
     async def _move(self, routes: ServiceRoutes) -> None:
-        *others, last = self._in_force
-        for replacing in others:
-            try:
-                await self._replace(replacing, routes)
-            except RoutesChangedError:
-                continue
-            self._in_force = (routes,)
-            return
-        await self._replace(last, routes)
+        try:
+            await self._replace_any(self._in_force, routes)
+        except RoutesChangedError:
+            raise
+        except RouterError:
+            # They may be written all the same: the answer was lost, or what had to follow failed.
+            if routes not in self._in_force:
+                self._in_force = (*self._in_force, routes)
+            raise
         self._in_force = (routes,)
+
+    async def _replace_any(
+        self, possible: Sequence[ServiceRoutes | None], routes: ServiceRoutes
+    ) -> None:
+        """Replace whichever of the possible routes is there."""
+        *others, last = possible
+        for replacing in others:
+            with contextlib.suppress(RoutesChangedError):
+                await self._replace(replacing, routes)
+                return
+        await self._replace(last, routes)
 
     async def _replace(self, old: ServiceRoutes | None, new: ServiceRoutes) -> None:
         if old is None and await self.plain.observe(self._service) is not None:

@@ -7,6 +7,7 @@ from typing import Literal, Self
 
 from pydantic import Field
 
+from tidegate.gate.clock import utc_now
 from tidegate.gate.document import Document
 from tidegate.spec.traffic import SwitchStrategy
 from tidegate.traffic.outcome import Judgement
@@ -180,6 +181,26 @@ class SwitchOutcome(Document):
     candidate_errors: int
     drained: DrainRecord | None
     at: str
+
+    @classmethod
+    def untouched(cls, request: SwitchRequest, ending: Ending, reason: str) -> Self:
+        """Of a run that has moved nothing."""
+        return cls(
+            service=request.service,
+            run=request.run,
+            from_revision=request.from_revision,
+            to_revision=request.to_revision,
+            ending=ending,
+            reason=reason,
+            was_shown=False,
+            stage=1,
+            of=len(request.stages),
+            judgement=None,
+            candidate_requests=0,
+            candidate_errors=0,
+            drained=None,
+            at=utc_now(),
+        )
 
 
 class Override(Document):

@@ -2,13 +2,25 @@
 
 from collections.abc import Mapping
 
-from tidegate.traffic.switch_documents import ConditionRecord, JudgementRecord, StageProgress
+from tidegate.traffic.switch_documents import (
+    ConditionRecord,
+    JudgementRecord,
+    StageProgress,
+    SwitchProgress,
+    SwitchRequest,
+)
 
 
 def weights_in_words(weights: Mapping[str, int]) -> str:
     """ "5% to digits-2-…, 95% to digits-1-…", without those that take nothing."""
     taking = sorted(weights.items(), key=lambda each: -each[1])
     return ", ".join(f"{weight}% to {revision}" for revision, weight in taking if weight > 0)
+
+
+def run_in_words(request: SwitchRequest, progress: SwitchProgress | None) -> str:
+    """A switch that is under way: which one, where to, and how far it is."""
+    words = f"run {request.run} to {request.to_revision}"
+    return f"{words}: {progress.message}" if progress is not None else f"{words} begins"
 
 
 def stage_in_words(stage: StageProgress, candidate: str) -> str:

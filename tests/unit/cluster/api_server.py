@@ -31,12 +31,13 @@ KUBECONFIG = json.dumps(
 @dataclass
 class ApiServer:
     """`objects` by plural, namespace and name. `refusals` answer the next requests instead, and
-    `is_down` none at all."""
+    `is_down` none at all. Objects of the plurals in `forbidden_writes` can be read only."""
 
     objects: dict[Key, Object] = field(default_factory=dict)
     refusals: list[tuple[int, str]] = field(default_factory=list)
     is_down: bool = False
     unknown_plurals: set[str] = field(default_factory=set)
+    forbidden_writes: set[str] = field(default_factory=set)
     controller: Callable[[str, Object], None] = lambda plural, written: None
     before_write: Callable[[str, str], None] = lambda plural, name: None
     version: int = 0
@@ -73,6 +74,9 @@ class ApiServer:
         self.requests.append((request.method, f"{plural}/{name}"))
         if plural in self.unknown_plurals:
             return _plain(404, "404 page not found\n")
+        if request.method != "GET" and plural in self.forbidden_writes:
+            return _status(403, "Forbidden", f'User "ci" cannot patch resource "{plural}"')
+        is_dry_run = request.url.params.get("dryRun") == "All"
         body = json.loads(request.content) if request.content else {}
         match request.method:
             case "GET" if name:
@@ -83,6 +87,8 @@ class ApiServer:
                 return self._create(plural, namespace, body)
             case "PUT":
                 return self._replace(plural, namespace, name, body)
+            case "PATCH" if is_dry_run:
+                return _json(200, body)
             case "PATCH":
                 kind = request.headers["Content-Type"]
                 return self._patch(plural, namespace, name, body, "apply" in kind)

@@ -10,9 +10,12 @@ from tidegate.cluster.errors import (
     MissingKindError,
     NotFoundError,
     QuotaError,
+    SilentWebhookError,
     UnauthorizedError,
     UnreachableError,
+    UntrustedServerError,
     WebhookError,
+    unreachable,
 )
 from tidegate.cluster.kinds import BACKEND_TRAFFIC_POLICY, CONFIG_MAP, JOB
 from tidegate.spec.errors import SpecError
@@ -52,7 +55,7 @@ JOB_OBJECT = {"metadata": {"name": "gate-1f00aa11-001"}, "spec": {}}
         (
             500,
             status(500, "InternalError", 'Internal error: failed calling webhook "a.b.c": EOF'),
-            WebhookError,
+            SilentWebhookError,
             ['failed calling webhook "a.b.c": EOF'],
         ),
         (
@@ -96,6 +99,16 @@ async def test_no_answer_names_the_server_and_the_cause() -> None:
 
     assert "ConfigMap team-a/switch.digits cannot be read" in str(caught.value)
     assert "connection refused" in str(caught.value)
+
+
+def test_a_server_with_another_certificate_is_not_one_that_is_silent() -> None:
+    why = "[SSL: CERTIFICATE_VERIFY_FAILED] certificate verify failed: self-signed certificate"
+
+    error = unreachable("read", "ConfigMap team-a/x", "https://api.test:6443", why)
+
+    assert isinstance(error, UntrustedServerError), "nobody should wait for it"
+    assert "the certificate of https://api.test:6443 is not one" in str(error)
+    assert "certificate-authority" in str(error)
 
 
 async def test_a_list_of_a_kind_that_is_not_installed() -> None:

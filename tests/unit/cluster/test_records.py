@@ -6,6 +6,7 @@ from tests.unit.cluster.api_server import ApiServer
 from tests.unit.cluster.examples import GATEWAY, OUTCOME, PLAN, gate_request, outcome
 from tests.unit.traffic.conducting import BEFORE, NEW, OLD
 from tidegate.cluster import names
+from tidegate.cluster.kinds import CONFIG_MAP, LEASE
 from tidegate.gate.verdict import Outcome
 from tidegate.records.drains import DrainRecords, DrainRequest
 from tidegate.records.gate_documents import GateProgress, VerdictNote
@@ -209,6 +210,26 @@ async def test_a_drain_is_found_again_and_removed(server: ApiServer) -> None:
 
     await drains.remove(OLD)
     assert server.names("configmaps") == server.names("leases") == []
+
+
+async def test_whoever_is_killed_while_submitting_leaves_no_lease_without_a_record(
+    server: ApiServer, switches: SwitchRecords, gates: GateRecords
+) -> None:
+    leases: list[str] = []
+
+    def has_a_record(plural: str, name: str) -> None:
+        if plural == LEASE.plural:
+            assert name in server.names(CONFIG_MAP.plural)
+            leases.append(name)
+
+    server.before_write = has_a_record
+    await gates.ensure(SERVICE, NEW)
+    await gates.submit(gate_request(NEW), b"")
+    await switches.submit(SERVICE, PLAN, GATEWAY, "ada")
+    drain = DrainRequest(service=SERVICE, revision=OLD, drain_seconds=30, gateway=GATEWAY)
+    await DrainRecords(server.cluster()).submit(drain)
+
+    assert set(leases) == {f"gate.{NEW}.001", "switch.digits.001", f"drain.{OLD}"}
 
 
 @pytest.mark.parametrize("lines", [0, 3, 200])

@@ -118,3 +118,14 @@ class HalfCreated(Engine):
 
 def test_what_a_failed_gate_left_uncreated_is_among_the_targets(tmp_path: Path) -> None:
     assert "s::G::digits-2" in HalfCreated(tmp_path, "test").targets("digits", ["digits-2"])
+
+
+def test_an_output_of_a_stack_is_read_and_what_keeps_it_unknown_is_told(engine: Engine) -> None:
+    script = engine.project / "pulumi"
+    script.write_text('#!/bin/sh\nprintf \'"%s %s"\' "$3" "$7"\n')
+    script.chmod(0o755)
+    assert engine.output("kubeconfig") == "kubeconfig test"
+
+    program(engine, (255, "error: current stack does not have output property 'kubeconfig'"))
+    with pytest.raises(PulumiError, match="does not have output property"):
+        engine.output("kubeconfig")

@@ -11,6 +11,7 @@ from tidegate.gate.verdict import Outcome
 from tidegate.local import takeover
 from tidegate.traffic.router import RoutesChangedError
 from tidegate.traffic.routes import ServiceRoutes
+from tidegate.traffic.takeover import full_weight_to
 
 pytestmark = pytest.mark.unit
 
@@ -76,7 +77,7 @@ def test_nobody_stays_on_what_is_left_in_an_emergency() -> None:
     weights = {"a-1": 5, "a-2": 95, "a-3": 0}
     routes = ServiceRoutes("a", ("a",), weights, 30.0, finishing=("a-2",))
 
-    moved = takeover.full_weight_to(routes, "a-1")
+    moved = full_weight_to(routes, "a-1")
 
     assert moved.weights == {"a-1": 100, "a-2": 0, "a-3": 0}
     assert moved.finishing == ()

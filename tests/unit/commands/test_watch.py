@@ -10,10 +10,11 @@ from rich.console import Console
 
 from tests.unit.commands.conftest import Scene
 from tidegate.commands.watch_view import document, line, picture
-from tidegate.local.service_watch import RevisionView, ServiceView, ServiceWatch
+from tidegate.local.service_watch import LocalLooks
 from tidegate.spec.traffic import SwitchStrategy
 from tidegate.traffic.plan import Stage
 from tidegate.traffic.router import UserCounters
+from tidegate.traffic.service_watch import RevisionView, ServiceView, ServiceWatch
 from tidegate.traffic.switch_documents import (
     ConditionRecord,
     Ending,
@@ -134,7 +135,7 @@ def counted(scene: Scene, monkeypatch: pytest.MonkeyPatch) -> dict[str, UserCoun
 
 
 async def looks(scene: Scene, counted: dict[str, UserCounters]) -> list[ServiceView]:
-    watch = ServiceWatch(scene.stack, "digits")
+    watch = ServiceWatch("digits", LocalLooks(scene.stack, "digits"))
     found = [await watch.look()]
     await asyncio.sleep(0.05)
     counted[scene.revision("2")] = UserCounters(40, 4, 0, ())

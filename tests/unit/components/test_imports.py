@@ -28,11 +28,13 @@ ALLOWED = {
     "kubernetes": {"cluster", "gate", "resources", "serving", "spec"},
     "cluster": {"spec"},
     "records": {"cluster", "gate", "spec", "traffic"},
+    "jobs": {"cluster", "gate", "records", "spec", "traffic"},
     "traffic.gateway_api": {"cluster", "gate", "spec", "traffic"},
     "runner": {"cluster", "gate", "records", "spec", "traffic", "traffic.gateway_api"},
     "provider": {
         "cluster",
         "gate",
+        "jobs",
         "local",
         "records",
         "spec",
@@ -48,6 +50,7 @@ WITHOUT_PULUMI = LEAVES | {
     "traffic",
     "traffic.gateway_api",
     "cluster",
+    "jobs",
     "records",
     "runner",
 }
@@ -120,6 +123,11 @@ def test_the_provider_uses_of_the_embedded_platform_only_what_runs_without_an_en
     for path in modules_of("provider"):
         for name in imports(path):
             assert not name.startswith("tidegate.local.platform"), path
+
+
+def test_commands_do_without_the_provider() -> None:
+    for path in modules_of("commands"):
+        assert "provider" not in own_parts(path), path
 
 
 def test_policies_and_toolchain_do_not_import_the_program() -> None:

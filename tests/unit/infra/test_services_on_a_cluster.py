@@ -212,7 +212,7 @@ def test_a_name_too_long_for_a_group_of_nodes(tmp_path: Path) -> None:
     (sentence,) = findings(services, root=tmp_path)
 
     assert sentence.startswith(f"{FILE}: tidegate:services.{service}.release: ")
-    assert "has 53 characters, the name of a LeaderWorkerSet has at most 52" in sentence
+    assert "has 53 characters, the name of a LeaderWorkerSet has at most 48" in sentence
 
 
 def test_a_kubeconfig_that_is_not_there(tmp_path: Path) -> None:

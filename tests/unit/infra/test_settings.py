@@ -87,7 +87,7 @@ def test_an_unknown_key_like_no_other_is_answered_with_all_known_ones() -> None:
     sentence = finding(digits(colour="red"))
 
     assert "tidegate:services.digits.colour: is an unknown key" in sentence
-    assert "remove it; known here: affinity, drainSeconds, gate, kubernetes, max" in sentence
+    assert "remove it; known here: affinity, drainSeconds, gate, kubernetes, make" in sentence
 
 
 def test_an_unknown_key_of_a_service_named_like_a_key_is_answered_alike() -> None:

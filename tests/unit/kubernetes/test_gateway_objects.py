@@ -58,6 +58,22 @@ def test_certificates_are_named_and_not_held() -> None:
     assert found[0]["tls"]["certificateRefs"] == [{"kind": "Secret", "name": "inference-tls"}]
 
 
+def test_a_certificate_may_be_in_another_namespace() -> None:
+    elsewhere = Https(certificates=("security/edge-tls",))
+
+    found = kinds(https=elsewhere)["Gateway"]["spec"]["listeners"][-1]
+
+    assert found["tls"]["certificateRefs"] == [
+        {"kind": "Secret", "namespace": "security", "name": "edge-tls"}
+    ]
+
+
+@pytest.mark.parametrize("certificate", ["", "/tls", "a/b/c", "Tls", "security/"])
+def test_a_certificate_that_names_no_secret_is_refused(certificate: str) -> None:
+    with pytest.raises(ValueError, match="write the name of a Secret, or namespace/name"):
+        Https(certificates=(certificate,))
+
+
 def test_routes_attach_to_the_encrypted_listener_if_there_is_one() -> None:
     assert reference(NewGateway(), "inference").http_section == "http"
     assert reference(NewGateway(https=HTTPS), "inference").grpc_section == "https"

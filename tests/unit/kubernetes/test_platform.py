@@ -29,6 +29,7 @@ pytestmark = pytest.mark.unit
 LIVE, STANDBY = revision_on_kubernetes("1"), revision_on_kubernetes("2")
 GATE, HOLD = "tidegate:index:LoadTestGate", "tidegate:index:TrafficHold"
 READINESS, SWITCH = "tidegate:index:SlotReadiness", "tidegate:index:TrafficSwitch"
+REMOVAL = "tidegate:index:SlotRemoval"
 DEPLOYMENT = "kubernetes:apps/v1:Deployment"
 PROVIDER = "pulumi:providers:tidegate"
 
@@ -92,6 +93,23 @@ def test_pods_start_in_a_namespace_with_policies_and_their_priority() -> None:
         ("core/v1:ServiceAccount", LIVE.id),
     ):
         assert recording.only(f"kubernetes:{kind}", name).urn in deployment.dependencies
+
+
+def test_a_slot_begins_with_its_service_by_which_it_is_found() -> None:
+    recording = made()
+    service = recording.only("kubernetes:core/v1:Service", LIVE.id)
+
+    for kind in ("policy/v1:PodDisruptionBudget", "core/v1:ConfigMap", "apps/v1:Deployment"):
+        assert service.urn in recording.only(f"kubernetes:{kind}", LIVE.id).dependencies
+    assert recording.only(REMOVAL, LIVE.id).urn in service.dependencies
+
+
+def test_a_gateway_that_is_not_served_is_told_before_a_pod_takes_a_gpu() -> None:
+    recording = made()
+    readiness = recording.only("tidegate:index:GatewayReadiness")
+
+    assert readiness.inputs["listeners"] == {"http": []}
+    assert readiness.urn in recording.only(DEPLOYMENT, LIVE.id).dependencies
 
 
 def test_the_gateway_and_the_runners_rights_outlive_the_last_gate() -> None:
@@ -216,7 +234,7 @@ def test_a_deployment_of_the_users_own_is_a_slot() -> None:
     recording = made(live=revision, standby=None)
     kinds = [each.type for each in recording.resources if each.name == revision.id]
 
-    assert sorted(kinds) == sorted(["kubernetes:core/v1:Service", READINESS, GATE, HOLD])
+    assert sorted(kinds) == sorted(["kubernetes:core/v1:Service", REMOVAL, READINESS, GATE, HOLD])
     inputs = recording.only(READINESS, revision.id).inputs
     assert (inputs["workload"], inputs["workloadName"]) == ("Deployment", "triton-a")
     assert inputs["serviceName"] == revision.id

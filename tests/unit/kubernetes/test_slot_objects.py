@@ -386,6 +386,14 @@ def test_a_model_of_several_nodes_is_a_leader_worker_set() -> None:
     assert group["workerTemplate"]["spec"]["containers"][0]["command"] == ["worker"]
 
 
+def test_the_controller_of_groups_makes_no_service_of_the_revisions_name() -> None:
+    """The slot's own Service has it."""
+    found = objects(**GROUP)
+
+    assert found.service["metadata"]["name"] == found.workload["metadata"]["name"]
+    assert found.workload["spec"]["networkConfig"] == {"subdomainPolicy": "UniquePerReplica"}
+
+
 def test_only_leaders_take_requests() -> None:
     selector = objects(**GROUP).service["spec"]["selector"]
 

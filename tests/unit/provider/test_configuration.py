@@ -68,4 +68,11 @@ def test_a_platform_serves_its_own_resources_and_those_that_both_have() -> None:
     cluster = make_handlers(ProviderConfiguration.model_validate({"kubernetes": CLUSTER}))
 
     assert {each.type_name for each in embedded} == {*both, "Gateway", "TritonServer"}
-    assert {each.type_name for each in cluster} == {*both, "SlotReadiness"}
+    assert {each.type_name for each in cluster} == {
+        *both,
+        "GatewayReadiness",
+        "SlotRemoval",
+        "SlotReadiness",
+        "SlotRoom",
+        "ColdStandby",
+    }

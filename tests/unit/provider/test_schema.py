@@ -17,7 +17,11 @@ RESOURCES = (
     "LoadTestGate",
     "TrafficSwitch",
     "TrafficHold",
+    "GatewayReadiness",
+    "SlotRemoval",
     "SlotReadiness",
+    "SlotRoom",
+    "ColdStandby",
 )
 PLAIN_TYPES = {"string", "integer", "number", "boolean"}
 

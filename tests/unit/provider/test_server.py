@@ -242,6 +242,19 @@ async def test_a_previewed_create_does_nothing_and_has_unknown_outputs(plugin: P
     assert not plugin.widget.widgets
 
 
+async def test_a_previewed_create_says_what_its_handler_foresees(plugin: Plugin) -> None:
+    plugin.widget.foreseen = ("another one goes first", f"it opens with {PASSWORD}")
+
+    await plugin.stub.Create(create(preview=True, name="w", size=UNKNOWN_SENTINEL))
+    assert plugin.log.lines == [], "nothing can be looked at before all of it is known"
+    await plugin.stub.Create(create(preview=True, name="w", password=PASSWORD))
+
+    assert [line.message for line in plugin.log.lines] == [
+        "another one goes first",
+        "it opens with [secret]",
+    ]
+
+
 async def test_a_previewed_update_keeps_outputs_that_no_update_changes(plugin: Plugin) -> None:
     response = await plugin.stub.Update(
         update(STATE, {"name": "w"}, {"name": "w", "size": UNKNOWN_SENTINEL}, preview=True)

@@ -60,6 +60,7 @@ class WidgetHandler(ResourceHandler[WidgetInputs, WidgetOutputs]):
         self.widgets: dict[str, WidgetInputs] = {}
         self.failure: Exception | None = None
         self.check_failures: Sequence[CheckFailure] = ()
+        self.foreseen: Sequence[str] = ()
         self.replace: tuple[str, ...] = ()
         self.diffs: list[tuple[WidgetOutputs, WidgetInputs | None, WidgetInputs]] = []
         self.updates: list[tuple[WidgetInputs | None, WidgetInputs]] = []
@@ -68,6 +69,10 @@ class WidgetHandler(ResourceHandler[WidgetInputs, WidgetOutputs]):
     async def check(self, inputs: WidgetInputs) -> list[CheckFailure]:
         self._fail()
         return list(self.check_failures)
+
+    async def foresee(self, inputs: WidgetInputs) -> Sequence[str]:
+        self._fail()
+        return self.foreseen
 
     async def diff(
         self,

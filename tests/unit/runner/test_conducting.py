@@ -8,15 +8,16 @@ from tests.unit.cluster.api_server import ApiServer
 from tests.unit.cluster.examples import GATEWAY, PLAN
 from tests.unit.runner.waiting import until
 from tests.unit.traffic.conducting import BEFORE, NEW, OLD, TARGET, FakeRouter
-from tidegate.cluster.errors import UnreachableError
+from tidegate.cluster.errors import ForbiddenError, UnreachableError
 from tidegate.cluster.leases import Leases
 from tidegate.records.switches import SwitchRecords, SwitchRun
 from tidegate.runner import wanted as wanted_module
 from tidegate.runner.buffered_records import BufferedRecords
-from tidegate.runner.careful_router import CarefulRouter
+from tidegate.runner.careful_router import REFUSED_SECONDS, CarefulRouter, NotAllowedError
 from tidegate.runner.wanted import AnotherRunnerError, WantedRun
 from tidegate.traffic.conductor_parts import Snapshot
 from tidegate.traffic.router import RouterError, UserCounters
+from tidegate.traffic.routes import ServiceRoutes
 from tidegate.traffic.switch_documents import Decision, Ending, StageProgress, SwitchProgress
 
 pytestmark = pytest.mark.unit
@@ -156,3 +157,57 @@ async def test_a_second_process_on_the_same_run_ends_the_first(
         with pytest.raises(AnotherRunnerError):
             await first.check_holder()
         await second.check_holder()
+
+
+FORBIDDEN = 'User "runner" cannot patch resource "httproutes"'
+
+
+class RefusingRouter(FakeRouter):
+    """Its account may not write routes; or its API server is silent, while `is_silent`."""
+
+    is_silent = False
+
+    async def apply(self, routes: ServiceRoutes, replacing: ServiceRoutes | None = None) -> None:
+        if self.is_silent:
+            raise RouterError("no answer") from UnreachableError("no answer")
+        raise RouterError(FORBIDDEN) from ForbiddenError(FORBIDDEN)
+
+
+class Refused:
+    """A careful router before a refusing one, at a time that the test sets."""
+
+    def __init__(self) -> None:
+        self.now = 100.0
+        self.inner = RefusingRouter()
+        self.router = CarefulRouter(self.inner, self._nothing, lambda: self.now)
+
+    async def error(self) -> Exception:
+        with pytest.raises((RouterError, NotAllowedError)) as caught:
+            await self.router.apply(TARGET, replacing=BEFORE)
+        return caught.value
+
+    async def _nothing(self) -> None:
+        pass
+
+
+async def test_a_refusal_that_stands_is_told_from_silence() -> None:
+    refused = Refused()
+
+    assert isinstance(await refused.error(), RouterError), "roles may not be loaded yet"
+    refused.now += REFUSED_SECONDS
+    error = await refused.error()
+
+    assert isinstance(error, NotAllowedError)
+    assert str(error) == FORBIDDEN
+    assert not refused.router.may_have_moved
+
+
+async def test_silence_is_no_refusal_however_long_it_lasts() -> None:
+    refused = Refused()
+    refused.inner.is_silent = True
+
+    await refused.error()
+    refused.now += 2 * REFUSED_SECONDS
+
+    assert isinstance(await refused.error(), RouterError)
+    assert refused.router.may_have_moved, "the change may have been made all the same"

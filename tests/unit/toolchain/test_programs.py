@@ -12,6 +12,7 @@ from toolchain.errors import ToolchainError
 from toolchain.programs import (
     ETCD,
     KUBERNETES,
+    LEADERWORKERSET,
     PROGRAMS,
     PULUMI,
     PULUMI_LANGUAGE_PYTHON,
@@ -50,9 +51,10 @@ def test_the_cluster_tests_need_a_control_plane_a_gateway_and_the_provider() -> 
     ]
 
 
-def test_executables_are_named_as_go_names_them() -> None:
+def test_executables_are_named_as_go_names_them_or_as_the_row_says() -> None:
     assert PULUMI_LANGUAGE_PYTHON.executables == ("pulumi-language-python",)
     assert PULUMI_RESOURCE_KUBERNETES.executables == ("pulumi-resource-kubernetes",)
+    assert LEADERWORKERSET.executables == ("leaderworkerset-manager",)  # Go's would be cmd
     assert KUBERNETES.executables == (
         "kube-apiserver",
         "kube-controller-manager",

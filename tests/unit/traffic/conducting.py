@@ -40,6 +40,7 @@ class FakeRouter:
         self.applied: list[Mapping[str, int]] = []
         self.files_are_whole = True
         self.silent_until: float = 0
+        self.answers_to_lose = 0
         self.unhealthy: set[str] = set()
         self.active: dict[str, int] = {}
         self.requests_a_look = 100
@@ -60,6 +61,9 @@ class FakeRouter:
             raise RoutesChangedError("somebody else set other routes")
         self.routes, self.files_are_whole = routes, True
         self.applied.append(dict(routes.weights))
+        if self.answers_to_lose:
+            self.answers_to_lose -= 1
+            raise RouterError("it was written, and the answer was lost")
 
     async def withdraw(self, service: str) -> None:
         self._answer()

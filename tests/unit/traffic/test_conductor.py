@@ -18,6 +18,7 @@ from tests.unit.traffic.conducting import (
 from tidegate.spec.traffic import SwitchStrategy
 from tidegate.traffic.conductor_parts import Position
 from tidegate.traffic.router import RouterError
+from tidegate.traffic.routes import ServiceRoutes
 from tidegate.traffic.switch_documents import Decision, Ending
 
 pytestmark = pytest.mark.unit
@@ -150,6 +151,20 @@ async def test_a_router_that_is_silent_for_a_while_is_waited_for() -> None:
 
     assert outcome.ending is Ending.ADVANCED
     assert any("waiting for the router" in each.message for each in scene.records.shown)
+
+
+@pytest.mark.parametrize("before", [BEFORE, None])
+async def test_a_move_whose_answer_was_lost_is_still_this_runs_own(
+    before: ServiceRoutes | None,
+) -> None:
+    judges, router = ScriptedJudges([ADVANCE], [ADVANCE]), FakeRouter(before)
+    scene = Scene(judges, before=before, router=router)
+    router.answers_to_lose = 2
+
+    outcome = await scene.run()
+
+    assert outcome.ending is Ending.ADVANCED
+    assert router.routes == TARGET
 
 
 async def test_a_router_that_stays_silent_turns_back_as_soon_as_it_answers() -> None:

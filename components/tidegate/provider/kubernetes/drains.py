@@ -6,12 +6,12 @@ from tidegate.cluster import names
 from tidegate.cluster.client import Cluster
 from tidegate.cluster.kinds import ENDPOINT_SLICE, JOB
 from tidegate.cluster.leases import Leases
+from tidegate.jobs.runner_jobs import RunnerJob, job_object
+from tidegate.jobs.runner_state import RunnerState, look, why_it_ended
 from tidegate.provider.configuration import KubernetesConfiguration
 from tidegate.provider.handler import Operation
 from tidegate.provider.kubernetes.diagnosis.slots import ready_endpoints
 from tidegate.provider.kubernetes.patience import patiently, saying_once
-from tidegate.provider.kubernetes.runner_jobs import RunnerJob, job_object
-from tidegate.provider.kubernetes.runner_state import RunnerState, look, why_it_ended
 from tidegate.provider.kubernetes.slot_observer import SERVICE_NAME_LABEL
 from tidegate.records.drains import DrainRecords, DrainRequest, DrainRun
 from tidegate.records.switches import SwitchRecords, SwitchRun
@@ -49,7 +49,7 @@ class Drains:
             drain_seconds=seconds,
             gateway=self._settings.gateway,
         )
-        run = await self._records.submit(request)
+        run = await self._submit(request)
         try:
             await self._make_job(run)
             drained = await self._wait(operation, run)
@@ -61,6 +61,20 @@ class Drains:
                 f"{revision} still has requests open after {drained.seconds:g} s ({left}) and is "
                 "stopped: they are cut when its grace ends"
             )
+
+    async def forget(self, revision: str) -> None:
+        """End the drain of a revision that stays after all: a killed `up` may have left one."""
+        if await self._records.run(names.drain_record(revision)) is not None:
+            await self._records.remove(revision)
+
+    async def _submit(self, request: DrainRequest) -> DrainRun:
+        """A drain that is under way is taken up; one that has ended says nothing of today."""
+        left = await self._records.run(names.drain_record(request.revision))
+        if left is not None:
+            state = await look(self._cluster, names.drain_job(request.revision))
+            if left.outcome is not None or state.has_ended:
+                await self._records.remove(request.revision)
+        return await self._records.submit(request)
 
     async def _can_be_asked(self, revision: str) -> bool:
         """Whether there is a server that could have begun something."""

@@ -7,11 +7,11 @@ from tidegate.cluster.client import Cluster
 from tidegate.cluster.kinds import ENDPOINT_SLICE
 from tidegate.gate.profile import parse_profile
 from tidegate.gate.request import Baseline, GateRequest, split_target
+from tidegate.jobs.runner_jobs import gate_workers
 from tidegate.provider.handler import Operation
 from tidegate.provider.kubernetes.access import ClusterAccess
 from tidegate.provider.kubernetes.diagnosis.slots import ready_endpoints
 from tidegate.provider.kubernetes.gate_runs import GateAsked
-from tidegate.provider.kubernetes.runner_jobs import gate_workers
 from tidegate.provider.kubernetes.slot_observer import SERVICE_NAME_LABEL
 from tidegate.provider.shared.gate_decisions import subject_digests
 from tidegate.provider.shared.gate_inputs import LoadTestGateInputs

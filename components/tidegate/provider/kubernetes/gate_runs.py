@@ -12,16 +12,12 @@ from tidegate.cluster.errors import NotFoundError
 from tidegate.cluster.kinds import JOB, LEASE
 from tidegate.cluster.leases import Leases
 from tidegate.gate.request import GateRequest
+from tidegate.jobs.runner_jobs import RunnerJob, gate_workers, job_object
+from tidegate.jobs.runner_state import RunnerState, look, why_it_ended
 from tidegate.provider.configuration import KubernetesConfiguration
 from tidegate.provider.handler import Operation
 from tidegate.provider.kubernetes.patience import patiently, saying_once
-from tidegate.provider.kubernetes.runner_jobs import RunnerJob, gate_workers, job_object
-from tidegate.provider.kubernetes.runner_state import (
-    RunnerState,
-    look,
-    why_it_does_not_begin,
-    why_it_ended,
-)
+from tidegate.provider.kubernetes.runner_waiting import why_it_does_not_begin
 from tidegate.records.gate_documents import VerdictNote
 from tidegate.records.gates import GateRecord, GateRecords, GateRun
 

@@ -5,11 +5,13 @@ from collections.abc import Awaitable, Callable
 from dataclasses import replace
 from typing import TypeVar
 
-from tidegate.cluster.errors import UnreachableError
+from tidegate.cluster.errors import BusyError, UnreachableError
 from tidegate.provider.handler import Operation
 
 SILENCE_SECONDS = 60.0
 """So long work that is under way waits for the API server; a restart takes a few seconds."""
+BUSY_SECONDS = 10.0
+"""So long a preview waits: the API server answers 429 while it prepares a kind's storage."""
 RETRY_SECONDS = 1.0
 
 T = TypeVar("T")
@@ -32,6 +34,7 @@ async def patiently(
     work: Callable[[], Awaitable[T]],
     seconds: float = SILENCE_SECONDS,
     clock: Callable[[], float] = time.monotonic,
+    silence: type[UnreachableError] = UnreachableError,
 ) -> T:
     """What `work`, which may be repeated, returns once the API server answers.
 
@@ -41,8 +44,16 @@ async def patiently(
     while True:
         try:
             return await work()
-        except UnreachableError as error:
+        except silence as error:
             if clock() >= deadline:
                 raise
             operation.status(f"waiting for the API server: {error}")
         await operation.sleep(RETRY_SECONDS)
+
+
+async def in_a_preview(work: Callable[[], Awaitable[T]]) -> T:
+    """What `work`, which may be repeated, returns once the API server has time for it.
+
+    Raises UnreachableError at once when nobody answers: whoever previews waits for it.
+    """
+    return await patiently(Operation(), work, BUSY_SECONDS, silence=BusyError)

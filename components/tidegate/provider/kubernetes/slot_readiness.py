@@ -1,6 +1,7 @@
 """`SlotReadiness`: exists once the pods of a slot are ready."""
 
 import time
+from collections.abc import Sequence
 from typing import Literal
 
 from pydantic import Field
@@ -24,8 +25,15 @@ from tidegate.provider.kubernetes.diagnosis.slots import (
     slot_trouble,
 )
 from tidegate.provider.kubernetes.diagnosis.trouble import Trouble
+from tidegate.provider.kubernetes.missing_kinds import MissingKinds
 from tidegate.provider.kubernetes.patience import patiently, saying_once
-from tidegate.provider.kubernetes.slot_observer import SlotObserver, SlotPlace, last_log_lines
+from tidegate.provider.kubernetes.slot_observer import (
+    WORKLOADS,
+    SlotObserver,
+    SlotPlace,
+    last_log_lines,
+)
+from tidegate.provider.kubernetes.slot_scale import replicas_of, scale_to
 
 POLL_SECONDS = 1.0
 WAITED_FOR = frozenset({"workload", "workloadName", "serviceName", "replicas"})
@@ -39,8 +47,11 @@ class SlotReadinessInputs(ResourceModel):
     revision: str = Field(description="Revision whose slot must be ready; also the resource's id.")
     workload: Literal["Deployment", "LeaderWorkerSet"]
     workload_name: str
+    is_scaled: bool = Field(
+        default=False, description="Whether the workload is given its replicas here."
+    )
     service_name: str = Field(description="Service of Kubernetes in front of the pods.")
-    replicas: int = Field(ge=0, description="Replicas that must be ready; 0 for a cold standby.")
+    replicas: int = Field(ge=0, description="Replicas that must be ready; 0: none need be.")
     timeout_seconds: float = Field(gt=0)
     accelerator_pool: str | None = Field(default=None, description="Pool that the pods ask for.")
     pools: list[DeclaredPool] = Field(
@@ -54,12 +65,23 @@ class SlotReadinessOutputs(Outputs):
 
 class SlotReadinessHandler(ResourceHandler[SlotReadinessInputs, SlotReadinessOutputs]):
     type_name = "SlotReadiness"
-    description = "Waits until the pods of a slot are ready, or says what keeps them from it."
+    description = (
+        "Gives a slot its replicas and waits until their pods are ready, or says what keeps them "
+        "from it."
+    )
     inputs_model = SlotReadinessInputs
     outputs_model = SlotReadinessOutputs
 
     def __init__(self, access: ClusterAccess) -> None:
         self._access = access
+        self._missing_kinds = MissingKinds()
+
+    async def foresee(self, inputs: SlotReadinessInputs) -> Sequence[str]:
+        kind, _ = WORKLOADS[inputs.workload]
+        try:
+            return await self._missing_kinds.told(self._access.cluster(), kind)
+        except ClusterError as error:
+            raise ProviderError(str(error)) from error
 
     async def diff(
         self,
@@ -71,7 +93,8 @@ class SlotReadinessHandler(ResourceHandler[SlotReadinessInputs, SlotReadinessOut
         """A slot never changes in place, its replicas aside.
 
         One that is not ready any more is told and no difference: its cluster mends it, and a
-        standby must not hold up an update.
+        standby must not hold up an update. Replicas that somebody took away are a difference; more
+        than those declared are an autoscaler's.
         """
         if new.revision != resource_id:
             return Diff(replace=("revision",))
@@ -83,6 +106,11 @@ class SlotReadinessHandler(ResourceHandler[SlotReadinessInputs, SlotReadinessOut
             observed, wanted = await self._observer(new).observe()
         except ClusterError as error:
             raise ProviderError(str(error)) from error
+        if new.is_scaled and observed.workload is not None:
+            replicas = replicas_of(observed.workload)
+            if replicas < new.replicas:
+                note = f"{new.revision} is scaled to {replicas} replicas; declared: {new.replicas}"
+                return Diff(changed=("replicas",), notes=(note,))
         if is_slot_ready(observed, wanted):
             return Diff()
         trouble = slot_trouble(observed, wanted)
@@ -119,6 +147,9 @@ class SlotReadinessHandler(ResourceHandler[SlotReadinessInputs, SlotReadinessOut
     async def _wait(self, operation: Operation, inputs: SlotReadinessInputs) -> str:
         operation = saying_once(operation)
         observer = self._observer(inputs)
+        if inputs.is_scaled and inputs.replicas:
+            # Fewer before the traffic has moved would be too early: see `ColdStandby`.
+            await patiently(operation, lambda: self._scale(inputs))
         began, lasting_since = time.monotonic(), None
         while True:
             observed, wanted = await patiently(operation, observer.observe)
@@ -138,6 +169,10 @@ class SlotReadinessHandler(ResourceHandler[SlotReadinessInputs, SlotReadinessOut
                     + await self._explain(trouble)
                 )
             await operation.sleep(POLL_SECONDS)
+
+    async def _scale(self, inputs: SlotReadinessInputs) -> None:
+        kind, _ = WORKLOADS[inputs.workload]
+        await scale_to(self._access.cluster(), kind, inputs.workload_name, inputs.replicas)
 
     def _observer(self, inputs: SlotReadinessInputs) -> SlotObserver:
         place = SlotPlace(

@@ -2,20 +2,15 @@
 
 import time
 
-from tidegate.cluster import names
 from tidegate.cluster.client import Cluster
 from tidegate.cluster.kinds import JOB
 from tidegate.cluster.leases import Leases
+from tidegate.jobs.runner_jobs import job_object, switch_job
+from tidegate.jobs.runner_state import RunnerState, look, why_it_ended
 from tidegate.provider.configuration import KubernetesConfiguration
 from tidegate.provider.handler import Operation
 from tidegate.provider.kubernetes.patience import patiently, saying_once
-from tidegate.provider.kubernetes.runner_jobs import RunnerJob, job_object
-from tidegate.provider.kubernetes.runner_state import (
-    RunnerState,
-    look,
-    why_it_does_not_begin,
-    why_it_ended,
-)
+from tidegate.provider.kubernetes.runner_waiting import why_it_does_not_begin
 from tidegate.records.switches import SwitchRecords, SwitchRun
 from tidegate.traffic.switch_documents import SwitchOutcome
 from tidegate.traffic.switch_history import SwitchPlan
@@ -82,6 +77,7 @@ class SwitchRuns:
     ) -> SwitchOutcome:
         operation = saying_once(operation)
         began, starts, not_begun_since = time.monotonic(), 0, time.monotonic()
+        back_since: float | None = None
         while True:
             current, state = await patiently(operation, lambda: self._look(run, renew))
             if current.outcome is not None:
@@ -89,19 +85,26 @@ class SwitchRuns:
             now = time.monotonic()
             if state.has_ended:
                 if starts == STARTS:
-                    raise SwitchRunError(
-                        f"the conductor did not stay up: {why_it_ended(state, _job_name(current))}"
-                    )
+                    why = why_it_ended(state, switch_job(current).name)
+                    raise SwitchRunError(f"the conductor did not stay up: {why}")
                 starts, not_begun_since = starts + 1, now
                 operation.status(f"starting the conductor again: {why_it_ended(state, run.name)}")
                 await self._make_job(await self.records.note_restart(current))
             elif state.has_begun:
                 not_begun_since = now
-                if current.progress is not None:
-                    operation.status(current.progress.message)
+                progress = current.progress
+                if progress is not None:
+                    operation.status(progress.message)
+                goes_back = progress is not None and progress.state == "turningBack"
+                back_since = (back_since or now) if goes_back else None
+                if progress is not None and back_since and now - back_since > CANCEL_SECONDS:
+                    raise SwitchRunError(
+                        f"the traffic is not back after {CANCEL_SECONDS:g} s, and the conductor "
+                        f"goes on trying: {progress.message}"
+                    )
             else:
-                why = await why_it_does_not_begin(self._cluster, state)
-                message = f"the conductor waits: {why or 'its pod is being started'}"
+                hindrance = await why_it_does_not_begin(self._cluster, state)
+                message = f"the conductor waits: {hindrance or 'its pod is being started'}"
                 operation.status(message)
                 if now - not_begun_since > BEGIN_SECONDS:
                     raise SwitchRunError(f"it did not begin in {BEGIN_SECONDS:g} s; {message}")
@@ -113,7 +116,7 @@ class SwitchRuns:
         if renew:
             await self._leases.renew(run.name, run.request.service)
         current = await self._current(run)
-        state = await look(self._cluster, _job_name(current))
+        state = await look(self._cluster, switch_job(current).name)
         # The outcome may have been written between the two, and the Job have ended with it.
         return (await self._current(run) if state.has_ended else current), state
 
@@ -124,15 +127,4 @@ class SwitchRuns:
         return found
 
     async def _make_job(self, run: SwitchRun) -> None:
-        job = RunnerJob(
-            name=_job_name(run),
-            run=run.name,
-            kind="switch",
-            service=run.request.service,
-            revision=None,
-        )
-        await self._cluster.ensure(JOB, job_object(job, self._settings))
-
-
-def _job_name(run: SwitchRun) -> str:
-    return names.switch_job(run.request.service, run.number, run.restarts)
+        await self._cluster.ensure(JOB, job_object(switch_job(run), self._settings))

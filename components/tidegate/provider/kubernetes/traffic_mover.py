@@ -9,6 +9,7 @@ from tidegate.cluster.errors import ClusterError
 from tidegate.provider.errors import CancelledOperation, ProviderError
 from tidegate.provider.handler import Operation
 from tidegate.provider.kubernetes.access import ClusterAccess
+from tidegate.provider.kubernetes.drains import Drains
 from tidegate.provider.kubernetes.switch_runs import SwitchRunError, SwitchRuns
 from tidegate.provider.shared.acting_user import acting_user
 from tidegate.provider.shared.switch_endings import report_ending, where_traffic_is
@@ -31,6 +32,7 @@ class TrafficMover:
         self._settings = settings
         self._runs = SwitchRuns(cluster, settings)
         self._gates = GateRecords(cluster)
+        self._drains = Drains(cluster, settings)
         self._routes = access.routes()
 
     async def bring(self, operation: Operation, inputs: TrafficSwitchInputs) -> None:
@@ -47,6 +49,9 @@ class TrafficMover:
 
     async def _bring(self, operation: Operation, inputs: TrafficSwitchInputs) -> None:
         await self._refuse_what_may_not_be(inputs)
+        for revision in inputs.routes().weights:
+            # A drain releases its revision's rule when it ends.
+            await self._drains.forget(revision)
         records = self._runs.records
         run = await records.unfinished(inputs.service)
         if run is not None and await self._finished(operation, inputs, run):

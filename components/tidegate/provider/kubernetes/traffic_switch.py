@@ -1,10 +1,13 @@
 """`TrafficSwitch` of a cluster: decides which revision of a service takes the traffic."""
 
+from collections.abc import Sequence
+
 from tidegate.cluster.errors import ClusterError
 from tidegate.provider.errors import ProviderError
 from tidegate.provider.handler import CheckFailure, Created, Diff, Operation, ResourceHandler
 from tidegate.provider.kubernetes.access import ClusterAccess
-from tidegate.provider.kubernetes.patience import patiently
+from tidegate.provider.kubernetes.missing_kinds import MissingKinds
+from tidegate.provider.kubernetes.patience import in_a_preview, patiently
 from tidegate.provider.kubernetes.strays import find_strays, remove_strays
 from tidegate.provider.kubernetes.switch_runs import SwitchRunError, SwitchRuns
 from tidegate.provider.kubernetes.traffic_mover import TrafficMover
@@ -16,9 +19,8 @@ from tidegate.provider.shared.traffic_inputs import (
 from tidegate.provider.shared.traffic_refusals import overridden
 from tidegate.records.switches import SwitchRecords
 from tidegate.traffic.differences import differences
+from tidegate.traffic.gateway_api.objects import OWNED
 from tidegate.traffic.gateway_api.recorded import Recorded
-
-PREVIEW_SILENCE_SECONDS = 10.0
 
 
 class TrafficSwitchHandler(ResourceHandler[TrafficSwitchInputs, TrafficSwitchOutputs]):
@@ -32,6 +34,7 @@ class TrafficSwitchHandler(ResourceHandler[TrafficSwitchInputs, TrafficSwitchOut
 
     def __init__(self, access: ClusterAccess) -> None:
         self._access = access
+        self._missing_kinds = MissingKinds()
 
     async def check(self, inputs: TrafficSwitchInputs) -> list[CheckFailure]:
         try:
@@ -42,6 +45,12 @@ class TrafficSwitchHandler(ResourceHandler[TrafficSwitchInputs, TrafficSwitchOut
             stack_file = self._access.configuration.stack_file
             return [CheckFailure("revision", overridden(override, inputs.revision, stack_file))]
         return []
+
+    async def foresee(self, inputs: TrafficSwitchInputs) -> Sequence[str]:
+        try:
+            return await self._missing_kinds.told(self._access.cluster(), *OWNED)
+        except ClusterError as error:
+            raise ProviderError(str(error)) from error
 
     async def diff(
         self,
@@ -57,11 +66,8 @@ class TrafficSwitchHandler(ResourceHandler[TrafficSwitchInputs, TrafficSwitchOut
             recorded = await self._access.routes().of(new.service)
             run = await self._records().unfinished(new.service)
             override = await self._records().override(new.service)
-            # The API server answers 429 while it prepares a kind's storage.
-            strays = await patiently(
-                Operation(),
-                lambda: find_strays(self._access, new.service, _known(old, new)),
-                PREVIEW_SILENCE_SECONDS,
+            strays = await in_a_preview(
+                lambda: find_strays(self._access, new.service, _known(old, new))
             )
         except ClusterError as error:
             raise ProviderError(str(error)) from error

@@ -1,24 +1,18 @@
-"""The resources of the provider, one handler each."""
+"""The resources of the provider, one handler each.
+
+A platform's handlers are imported when it is configured: the engine waits while a plugin starts.
+"""
 
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from tidegate.local.stack import LocalStack
-from tidegate.local.state_folder import StateFolder
-from tidegate.provider import kubernetes
 from tidegate.provider.configuration import (
     EmbeddedConfiguration,
     KubernetesConfiguration,
     ProviderConfiguration,
 )
 from tidegate.provider.handler import ResourceHandler
-from tidegate.provider.kubernetes.access import ClusterAccess
-from tidegate.provider.resources.gateway import GatewayHandler
-from tidegate.provider.resources.load_test_gate import LoadTestGateHandler
-from tidegate.provider.resources.traffic_hold import TrafficHoldHandler
-from tidegate.provider.resources.traffic_switch import TrafficSwitchHandler
-from tidegate.provider.resources.triton_server import TritonServerHandler
 from tidegate.spec.kubernetes_gateway import GatewayReference
 
 Handlers = Sequence[ResourceHandler[Any, Any]]
@@ -53,6 +47,14 @@ def make_handlers(configuration: ProviderConfiguration | None) -> Handlers:
 
 
 def embedded(settings: EmbeddedConfiguration) -> Handlers:
+    from tidegate.local.stack import LocalStack
+    from tidegate.local.state_folder import StateFolder
+    from tidegate.provider.resources.gateway import GatewayHandler
+    from tidegate.provider.resources.load_test_gate import LoadTestGateHandler
+    from tidegate.provider.resources.traffic_hold import TrafficHoldHandler
+    from tidegate.provider.resources.traffic_switch import TrafficSwitchHandler
+    from tidegate.provider.resources.triton_server import TritonServerHandler
+
     stack = LocalStack(StateFolder(Path(settings.state_folder)))
     return [
         GatewayHandler(stack, settings.stack_file),
@@ -64,9 +66,16 @@ def embedded(settings: EmbeddedConfiguration) -> Handlers:
 
 
 def on_kubernetes(settings: KubernetesConfiguration) -> Handlers:
+    from tidegate.provider import kubernetes
+    from tidegate.provider.kubernetes.access import ClusterAccess
+
     access = ClusterAccess(settings)
     return [
+        kubernetes.GatewayReadinessHandler(access),
+        kubernetes.SlotRoomHandler(access),
+        kubernetes.SlotRemovalHandler(access),
         kubernetes.SlotReadinessHandler(access),
+        kubernetes.ColdStandbyHandler(access),
         kubernetes.LoadTestGateHandler(access),
         kubernetes.TrafficSwitchHandler(access),
         kubernetes.TrafficHoldHandler(access),

@@ -45,6 +45,7 @@ class TrafficSwitchInputs(ResourceModel):
             service=self.service,
             models=tuple(self.models),
             weights=weights,
+            hostnames=tuple(self.hostnames),
             request_timeout_seconds=self.request_timeout_seconds,
             max_stream_seconds=self.max_stream_seconds,
             retries=self.retries,

@@ -16,6 +16,7 @@ Match = dict[str, Any]
 Header = dict[str, str]
 
 INFERENCE = "inference.GRPCInferenceService"
+STREAM_METHOD = "ModelStreamInfer"
 HEALTH = "grpc.health.v1.Health"
 UPSTREAM = "%UPSTREAM_CLUSTER%"
 """Envoy puts the cluster in the place of it: "service/<namespace>/<revision>/<port>/…"."""
@@ -38,6 +39,11 @@ def stream_paths(routes: ServiceRoutes) -> list[Match]:
 def _of_any_model(routes: ServiceRoutes) -> str:
     """One expression, because a route holds few matches, and every rule repeats them."""
     return rf"/v2/models/({'|'.join(map(re.escape, routes.models))})"
+
+
+def grpc_streams() -> list[Match]:
+    """An exact path, and so before those of `grpc_methods`."""
+    return [{"method": {"type": "Exact", "service": INFERENCE, "method": STREAM_METHOD}}]
 
 
 def grpc_methods(routes: ServiceRoutes) -> list[Match]:

@@ -12,7 +12,7 @@ from tidegate.spec.errors import SpecError
 from tidegate.spec.kubernetes_gateway import GatewayReference
 from tidegate.traffic.gateway_api.conditions import status_of
 from tidegate.traffic.gateway_api.desired import DesiredRoutes
-from tidegate.traffic.gateway_api.objects import KINDS, OWNED, is_as_rendered, render, written
+from tidegate.traffic.gateway_api.objects import KINDS, is_as_rendered, owned, render, written
 from tidegate.traffic.routes import ServiceRoutes
 
 
@@ -65,9 +65,9 @@ class RecordedRoutes:
 
     async def withdraw(self, service: str) -> None:
         """Delete every object of the service's routes; kinds that are not installed have none."""
-        for kind in OWNED:
+        for kind, name in owned(service):
             try:
-                await self._cluster.delete(kind, service)
+                await self._cluster.delete(kind, name)
             except MissingKindError:
                 continue
 
@@ -97,7 +97,7 @@ class RecordedRoutes:
 
     def _edited(self, kind: Kind, route: Object, desired: DesiredRoutes) -> list[str]:
         try:
-            rendered = render(desired, self._gateway)[kind]
+            rendered = dict(render(desired, self._gateway))[kind]
         except SpecError:
             rendered = None
         if rendered is not None and is_as_rendered(route, rendered):

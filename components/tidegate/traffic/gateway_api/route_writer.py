@@ -5,8 +5,8 @@ import time
 from collections.abc import Awaitable, Callable, Sequence
 
 from tidegate.cluster.client import Cluster, Object
-from tidegate.cluster.errors import ClusterError, ConflictError
-from tidegate.cluster.kinds import HTTP_ROUTE, SERVICE
+from tidegate.cluster.errors import ClusterError, ConflictError, is_refusal
+from tidegate.cluster.kinds import HTTP_ROUTE, SERVICE, Kind
 from tidegate.spec.errors import SpecError
 from tidegate.spec.kubernetes_gateway import GatewayReference
 from tidegate.traffic.gateway_api.data_plane import DataPlane
@@ -16,9 +16,12 @@ from tidegate.traffic.gateway_api.recorded import Recorded, RecordedRoutes
 from tidegate.traffic.router import RouterError, RoutesChangedError
 from tidegate.traffic.routes import ServiceRoutes
 
-CONFIRMATION_SECONDS = 20.0
-"""From a write until every Envoy serves it: Envoy Gateway takes about a tenth of a second, and
-several seconds after its own restart."""
+CONFIRMATION_SECONDS = 60.0
+"""From a write until every Envoy serves it: Envoy Gateway takes about a tenth of a second. After a
+restart of its own or of the API server it is back, and Envoys are back at it, within 30 s: the
+longest pause between their attempts."""
+ANSWER_SECONDS = 20.0
+"""From rules in force until a server answers by them."""
 REFUSAL_SECONDS = 3.0
 """So long a refusal must stand: a Service that was just made may not have been seen."""
 POLL_SECONDS = 0.05
@@ -33,6 +36,7 @@ class RouteWriter:
         self._gateway = gateway
         self._data_plane = data_plane
         self._recorded = RecordedRoutes(cluster, gateway)
+        self._may_write = False
 
     async def read(self, service: str) -> Recorded | None:
         """What the API server has."""
@@ -104,15 +108,16 @@ class RouteWriter:
             async def unreached(revision: str = revision) -> list[str]:
                 return await self._data_plane.not_reaching(routes, revision)
 
-            await until_none(unreached, f"{revision} was pinned")
+            await until_none(unreached, f"{revision} was pinned", ANSWER_SECONDS)
 
     async def _write(self, desired: DesiredRoutes, replacing: ServiceRoutes | None) -> None:
         """HTTPRoute first, whose version decides between two writers; then what goes with it."""
         service = desired.routes.service
         objects = render(desired, self._gateway)
+        await self._refuse_what_is_not_allowed(objects)
         for left in reversed(range(WRITES)):
             recorded = await self.expected(service, replacing)
-            content = objects[HTTP_ROUTE]
+            content = dict(objects)[HTTP_ROUTE]
             if recorded is not None:
                 content = _at_version(content, recorded.resource_version)
             try:
@@ -123,8 +128,19 @@ class RouteWriter:
                     raise
                 continue
             break
-        others = [(kind, each) for kind, each in objects.items() if kind != HTTP_ROUTE]
+        others = [(kind, each) for kind, each in objects if kind != HTTP_ROUTE]
         await asyncio.gather(*(self._cluster.apply(kind, each) for kind, each in others))
+
+    async def _refuse_what_is_not_allowed(self, objects: Sequence[tuple[Kind, Object]]) -> None:
+        """Ask once whether all of the kinds may be written: one of them alone is half a change."""
+        if self._may_write:
+            return
+        judging = (self._cluster.apply(kind, each, dry_run=True) for kind, each in objects)
+        for result in await asyncio.gather(*judging, return_exceptions=True):
+            # Another error is the write's own to meet, and to try again after.
+            if isinstance(result, ClusterError) and is_refusal(result):
+                raise result
+        self._may_write = True
 
     async def _confirm(self, desired: DesiredRoutes) -> None:
         """Wait for the controller, then for every Envoy."""
@@ -154,9 +170,11 @@ class RouteWriter:
         await until_none(elsewhere, f"the routes of {service} were accepted")
 
 
-async def until_none(ask: Callable[[], Awaitable[list[str]]], happened: str) -> None:
-    """Ask until nothing is left. Raises RouterError after CONFIRMATION_SECONDS."""
-    deadline = time.monotonic() + CONFIRMATION_SECONDS
+async def until_none(
+    ask: Callable[[], Awaitable[list[str]]], happened: str, seconds: float = CONFIRMATION_SECONDS
+) -> None:
+    """Ask until nothing is left. Raises RouterError after so many seconds."""
+    deadline = time.monotonic() + seconds
     while True:
         try:
             left = await ask()
@@ -165,9 +183,7 @@ async def until_none(ask: Callable[[], Awaitable[list[str]]], happened: str) -> 
         if not left:
             return
         if time.monotonic() > deadline:
-            raise RouterError(
-                f"{happened}, and after {CONFIRMATION_SECONDS:g} s: {'; '.join(left)}"
-            )
+            raise RouterError(f"{happened}, and after {seconds:g} s: {'; '.join(left)}")
         await asyncio.sleep(POLL_SECONDS)
 
 

@@ -14,7 +14,6 @@ Rule = dict[str, Any]
 
 NO_LIMIT = "0s"
 UNARY, STREAM = "users", "users-stream"
-GRPC = "users"
 _SESSION = "session"
 
 
@@ -36,15 +35,25 @@ def http_rules(desired: DesiredRoutes) -> list[Rule]:
 
 
 def grpc_rules(desired: DesiredRoutes) -> list[Rule]:
-    """As `http_rules`; streams and unary calls are one kind, because GRPCRoute knows no limits."""
+    """As `http_rules`, without limits, which GRPCRoute does not know."""
     routes = desired.routes
-    places, users = matches.grpc_methods(routes), matches.grpc_users(routes)
-    return list(_rules(desired, GRPC, places, users, GRPC_PORT))
+    users = matches.grpc_users(routes)
+    places = {STREAM: matches.grpc_streams(), UNARY: matches.grpc_methods(routes)}
+    return [
+        rule
+        for name, some in places.items()
+        for rule in _rules(desired, name, some, users, GRPC_PORT)
+    ]
 
 
 def users_rules(rules: Sequence[Rule]) -> list[str]:
     """Names of the rules that users' requests meet."""
     return [rule["name"] for rule in rules if not _is_pinned(rule["name"])]
+
+
+def is_of_streams(name: str) -> bool:
+    """Whether a rule of that name is one of streams."""
+    return name == STREAM or name.startswith(f"{STREAM}-")
 
 
 def _rules(

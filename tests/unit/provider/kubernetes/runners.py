@@ -144,7 +144,7 @@ class Runners:
     def route(self, routes: ServiceRoutes) -> None:
         """Objects of the Gateway API as the router writes them, accepted by its controller."""
         desired = DesiredRoutes(routes, ())
-        for kind, content in render(desired, GATEWAY).items():
+        for kind, content in render(desired, GATEWAY):
             if kind not in {HTTP_ROUTE, GRPC_ROUTE}:
                 continue
             parent = {

@@ -40,6 +40,7 @@ def test_an_unschedulable_pod_names_the_schedulers_reason() -> None:
     ("gpus", "advice"),
     [
         (4, "An empty node of its pool l4 could take it: raise the pool's size"),
+        (4, "nodes of h100, declared as well, are large enough too"),
         (8, "No node of its pool l4 is large enough (nvidia.com/gpu 8, a node has 4); of the"),
         (8, "of the declared pools h100 could take it"),
         (16, "of the declared pools none could take it"),
@@ -70,7 +71,17 @@ def test_a_volume_that_is_not_bound_names_the_claim_and_its_event() -> None:
 
     sentence = found(pod_trouble(held, [why])).sentence
 
+    assert "name another one as model.persistentVolumeClaim" in sentence
     assert 'PersistentVolumeClaim models: storageclass.storage.k8s.io "fast" not found' in sentence
+
+
+def test_a_claim_that_is_missing_is_named() -> None:
+    held = unscheduled_pod('0/6 nodes are available: persistentvolumeclaim "models" not found.')
+    held["spec"]["volumes"] = [{"name": "m", "persistentVolumeClaim": {"claimName": "models"}}]
+
+    sentence = found(pod_trouble(held, [])).sentence
+
+    assert "PersistentVolumeClaim models: 0/6 nodes are available: persistentvol" in sentence
 
 
 def test_an_image_that_cannot_be_pulled_is_named_with_the_registrys_answer() -> None:

@@ -3,8 +3,8 @@ from typing import Any
 import pytest
 
 from tidegate.cluster import names
+from tidegate.jobs.runner_jobs import RunnerJob, job_object
 from tidegate.provider.configuration import KubernetesConfiguration
-from tidegate.provider.kubernetes.runner_jobs import RunnerJob, job_object
 from tidegate.spec.kubernetes_gateway import GatewayReference
 
 pytestmark = pytest.mark.unit
@@ -34,6 +34,16 @@ def test_a_gate_is_never_repeated_by_itself_and_a_switch_is() -> None:
     assert job_object(GATE, settings())["spec"]["backoffLimit"] == 0
     assert job_object(SWITCH, settings())["spec"]["backoffLimit"] > 0
     assert pod_of(GATE)["restartPolicy"] == pod_of(SWITCH)["restartPolicy"] == "Never"
+
+
+def test_a_runner_that_the_api_server_refuses_is_not_started_again() -> None:
+    (rule,) = job_object(SWITCH, settings())["spec"]["podFailurePolicy"]["rules"]
+    (container,) = pod_of(SWITCH)["containers"]
+
+    assert (rule["action"], rule["onExitCodes"]["values"]) == ("FailJob", [names.EXIT_REFUSED])
+    assert rule["onExitCodes"]["containerName"] == container["name"]
+    assert container["terminationMessagePolicy"] == "FallbackToLogsOnError", "it says why"
+    assert pod_of(GATE)["containers"][0]["terminationMessagePolicy"] == "File", "a verdict only"
 
 
 def test_the_runner_is_told_which_run_it_carries_out() -> None:

@@ -3,7 +3,7 @@ from typing import Any
 import pytest
 
 from tests.unit.provider.kubernetes.objects import Object, container, pod
-from tidegate.provider.kubernetes.runner_state import RunnerState, why_it_ended
+from tidegate.jobs.runner_state import RunnerState, why_it_ended
 
 pytestmark = pytest.mark.unit
 
@@ -80,6 +80,10 @@ def test_the_termination_message_is_that_of_the_last_pod_with_one() -> None:
             "Pod p was ended, its node was lost: Taint manager: deleting",
         ),
         (RunnerState(FAILED, [ended(None, 137)]), "Pod runner-1 ended (E, exit code 137)"),
+        (
+            RunnerState(FAILED, [ended("cannot get leases\n", 7)]),
+            "Pod runner-1 ended (E, exit code 7): cannot get leases",
+        ),
     ],
 )
 def test_it_says_why_there_is_no_result(state: RunnerState, words: str) -> None:

@@ -160,3 +160,15 @@ async def test_a_permission_that_is_missing_names_the_object(
 
     assert f"Deployment team-a/{REVISION} cannot be read" in said
     assert 'cannot get resource "deployments"' in said
+
+
+async def test_a_preview_tells_a_kind_that_is_not_installed(
+    api: ApiServer, handler: SlotReadinessHandler
+) -> None:
+    api.unknown_plurals = {"leaderworkersets"}
+
+    (note,) = await handler.foresee(inputs(workload="LeaderWorkerSet"))
+
+    assert await handler.foresee(inputs()) == ()
+
+    assert "does not know LeaderWorkerSet (leaderworkerset.x-k8s.io/v1)" in note

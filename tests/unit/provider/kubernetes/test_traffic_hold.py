@@ -1,15 +1,17 @@
 import pytest
 
 from tests.unit.cluster.api_server import ApiServer
-from tests.unit.provider.kubernetes.runners import Runners
+from tests.unit.provider.kubernetes.runners import GATEWAY, Runners
 from tests.unit.provider.stand_ins import Said
 from tidegate.cluster.kinds import CONFIG_MAP, ENDPOINT_SLICE, JOB, LEASE
 from tidegate.provider.errors import ProviderError
 from tidegate.provider.kubernetes import TrafficHoldHandler
 from tidegate.provider.kubernetes.access import ClusterAccess
 from tidegate.provider.shared.hold_inputs import TrafficHoldInputs, TrafficHoldOutputs
+from tidegate.records.drains import DrainRecords, DrainRequest
 from tidegate.records.switches import SwitchRecords
 from tidegate.traffic.routes import ServiceRoutes
+from tidegate.traffic.switch_documents import DrainRecord
 
 pytestmark = pytest.mark.unit
 
@@ -69,6 +71,21 @@ async def test_it_is_drained_by_a_job_that_leaves_nothing(
     (warning,) = said.warnings
     assert f"{HELD} still has requests open after 0.5 s (grpc 2)" in warning
     assert [api.names(kind.plural) for kind in (CONFIG_MAP, LEASE, JOB)] == [[], [], []]
+
+
+async def test_a_drain_that_a_killed_update_left_says_nothing_of_today(
+    access: ClusterAccess, api: ApiServer, runners: Runners, handler: TrafficHoldHandler
+) -> None:
+    serve(api)
+    records = DrainRecords(access.cluster())
+    left = DrainRequest(service="digits", revision=HELD, drain_seconds=1, gateway=GATEWAY)
+    run = await records.submit(left)
+    await records.end(run.name, DrainRecord(revision=HELD, seconds=0.1, open_requests={}))
+
+    await handler.delete(Said().operation, HELD, OUTPUTS)
+
+    assert runners.drains == [HELD]
+    assert api.names(CONFIG_MAP.plural) == []
 
 
 async def test_without_a_server_nothing_can_be_in_flight(

@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from tests.unit.cluster.api_server import ApiServer
-from tests.unit.provider.kubernetes.runners import Runners, note, until
+from tests.unit.provider.kubernetes.runners import GATEWAY, Runners, note, until
 from tests.unit.provider.stand_ins import Said
 from tidegate.cluster import names
 from tidegate.cluster.kinds import (
@@ -27,9 +27,11 @@ from tidegate.provider.shared.traffic_inputs import (
     TrafficSwitchInputs,
     TrafficSwitchOutputs,
 )
+from tidegate.records.drains import DrainRecords, DrainRequest
 from tidegate.records.gates import GateRecords
 from tidegate.records.switches import SwitchRecords
-from tidegate.spec.traffic import CanaryStep, SwitchStrategy
+from tidegate.spec.traffic import Affinity, CanaryStep, SwitchStrategy
+from tidegate.traffic.routes import ServiceRoutes
 from tidegate.traffic.switch_documents import Ending, Override
 
 pytestmark = pytest.mark.unit
@@ -51,6 +53,27 @@ def inputs(revision: str, standby: str | None = None, **changes: Any) -> Traffic
         "drain_seconds": 0.2,
     }
     return TrafficSwitchInputs(**(fields | changes))
+
+
+def test_everything_that_routes_know_is_declared() -> None:
+    declared = inputs(
+        TWO,
+        ONE,
+        affinity=Affinity(cookie="session"),
+        retries=2,
+        max_stream_seconds=60,
+    ).routes()
+
+    assert declared == ServiceRoutes(
+        service="digits",
+        models=("digits",),
+        weights={TWO: 100, ONE: 0},
+        request_timeout_seconds=30,
+        max_stream_seconds=60,
+        retries=2,
+        affinity=Affinity(cookie="session"),
+        hostnames=("digits.example.org",),
+    )
 
 
 @pytest.fixture
@@ -302,9 +325,9 @@ async def test_what_an_interrupted_update_left_is_told_and_removed(
     access: ClusterAccess, api: ApiServer, handler: TrafficSwitchHandler
 ) -> None:
     stray, gated = "digits-3-cccccccc", "digits-4-dddddddd"
-    for kind in (DEPLOYMENT, SERVICE, CONFIG_MAP):
-        for revision in (TWO, stray):
-            labels = names.labels("digits", revision)
+    for revision in (TWO, stray):
+        labels = names.labels("digits", revision)
+        for kind in (SERVICE, DEPLOYMENT, CONFIG_MAP):
             api.put(kind.plural, {"metadata": {"name": revision, "labels": labels}})
     for revision in (stray, gated):
         await GateRecords(access.cluster()).ensure("digits", revision)
@@ -325,11 +348,39 @@ async def test_what_an_interrupted_update_left_is_told_and_removed(
 async def test_a_revision_that_the_engine_is_about_to_remove_is_left_to_it(
     api: ApiServer, handler: TrafficSwitchHandler
 ) -> None:
-    api.put(DEPLOYMENT.plural, {"metadata": {"name": TWO, "labels": names.labels("digits", TWO)}})
+    for kind in (SERVICE, DEPLOYMENT):
+        api.put(kind.plural, {"metadata": {"name": TWO, "labels": names.labels("digits", TWO)}})
 
     await update(handler, inputs(ONE))  # the standby goes: its hold is deleted after the switch
 
     assert api.names(DEPLOYMENT.plural) == [TWO]
+
+
+async def test_a_slot_is_found_by_its_first_object_and_until_its_last_has_gone(
+    api: ApiServer, handler: TrafficSwitchHandler
+) -> None:
+    stray = "digits-3-cccccccc"
+    labels = names.labels("digits", stray)
+    api.put(SERVICE.plural, {"metadata": {"name": stray, "labels": labels}})
+    found = await diff(handler, inputs(ONE, TWO))
+    api.put(DEPLOYMENT.plural, {"metadata": {"name": stray, "labels": labels}})
+    await update(handler, inputs(ONE, TWO))
+
+    assert [each.split()[0] for each in found.notes] == [stray]
+    deleted = [name for method, name in api.requests if method == "DELETE"]
+    assert f"{DEPLOYMENT.plural}/{stray}" in deleted
+    assert deleted[-1] == f"{SERVICE.plural}/{stray}"
+
+
+async def test_a_drain_of_what_is_declared_again_is_ended_first(
+    access: ClusterAccess, api: ApiServer, handler: TrafficSwitchHandler
+) -> None:
+    drain = DrainRequest(service="digits", revision=TWO, drain_seconds=30, gateway=GATEWAY)
+    await DrainRecords(access.cluster()).submit(drain)
+
+    await update(handler, inputs(TWO, ONE))
+
+    assert f"drain.{TWO}" not in (*api.names(CONFIG_MAP.plural), *api.names(LEASE.plural))
 
 
 async def test_deletion_withdraws_the_routes_and_leaves_no_object(

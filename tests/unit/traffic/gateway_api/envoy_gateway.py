@@ -31,7 +31,8 @@ def _precedence(match: Match) -> tuple[int, int, int, int]:
 
 def _path(match: Match) -> tuple[str, str]:
     if "method" in match:
-        return "PathPrefix", f"/{match['method']['service']}/"
+        service, method = match["method"]["service"], match["method"].get("method")
+        return ("Exact", f"/{service}/{method}") if method else ("PathPrefix", f"/{service}/")
     return match["path"]["type"], match["path"]["value"]
 
 

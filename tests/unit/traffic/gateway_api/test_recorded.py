@@ -9,7 +9,7 @@ from tests.unit.traffic.conducting import BEFORE, NEW, OLD, TARGET
 from tidegate.cluster.kinds import GRPC_ROUTE, HTTP_ROUTE
 from tidegate.spec.kubernetes_gateway import GatewayReference
 from tidegate.traffic.gateway_api.desired import DesiredRoutes
-from tidegate.traffic.gateway_api.objects import OWNED, render
+from tidegate.traffic.gateway_api.objects import owned, render
 from tidegate.traffic.gateway_api.recorded import RecordedRoutes
 from tidegate.traffic.gateway_api.router import GatewayApiRouter
 from tidegate.traffic.router import RouterError, RoutesChangedError
@@ -47,7 +47,7 @@ def recorded(api: ApiServer) -> RecordedRoutes:
 
 
 def put(api: ApiServer, desired: DesiredRoutes = DESIRED, **changed: str) -> None:
-    for kind, content in render(desired, GATEWAY).items():
+    for kind, content in render(desired, GATEWAY):
         stored = api.put(kind.plural, content)
         if kind in {HTTP_ROUTE, GRPC_ROUTE}:
             stored["status"] = accepted(stored["metadata"]["generation"], **changed)
@@ -112,8 +112,8 @@ async def test_withdrawing_deletes_every_object(api: ApiServer, recorded: Record
 
     await recorded.withdraw("digits")
 
-    left = [kind.plural for kind in OWNED if api.names(kind.plural)]
-    assert left == ["backendtrafficpolicies"]
+    left = {kind.plural for kind, name in owned("digits") if name in api.names(kind.plural)}
+    assert left == {"backendtrafficpolicies"}
 
 
 async def test_only_the_routes_that_were_meant_are_replaced(api: ApiServer) -> None:
@@ -144,4 +144,15 @@ async def test_a_revision_without_a_ready_endpoint_is_not_healthy(api: ApiServer
     router = GatewayApiRouter(api.cluster(), GATEWAY)
 
     assert not await router.is_healthy(NEW)
+    await router.close()
+
+
+async def test_routes_of_which_one_kind_is_forbidden_are_not_half_written(api: ApiServer) -> None:
+    api.forbidden_writes = {GRPC_ROUTE.plural}
+    router = GatewayApiRouter(api.cluster(), GATEWAY)
+
+    with pytest.raises(RouterError, match='cannot patch resource "grpcroutes"'):
+        await router.apply(TARGET)
+
+    assert api.objects == {}
     await router.close()

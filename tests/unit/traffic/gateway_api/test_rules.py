@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from tests.unit.traffic.gateway_api.envoy_gateway import rule_for
-from tidegate.cluster.kinds import GRPC_ROUTE, HTTP_ROUTE
+from tidegate.cluster.kinds import BACKEND_TRAFFIC_POLICY, GRPC_ROUTE, HTTP_ROUTE
 from tidegate.spec.errors import SpecError
 from tidegate.spec.kubernetes_gateway import GatewayReference
 from tidegate.spec.traffic import Affinity
@@ -23,6 +23,8 @@ GATEWAY = GatewayReference(namespace="edge", name="tidegate", http_section="http
 INFER = "/v2/models/{}/infer"
 STREAM = "/v2/models/{}/generate_stream"
 GRPC_INFER = "/inference.GRPCInferenceService/ModelInfer"
+GRPC_STREAM = "/inference.GRPCInferenceService/ModelStreamInfer"
+GRPC_PATHS = (GRPC_INFER, GRPC_STREAM)
 REVISIONS = [f"digits-{number}-{number:08x}" for number in range(1, 5)]
 AFFINITIES = [None, Affinity(cookie="digits-session"), Affinity(header="x-digits-session")]
 
@@ -69,7 +71,7 @@ def requests(desired: DesiredRoutes) -> list[tuple[list[Any], str, dict[str, str
         for model in desired.routes.models
         for path in (INFER, STREAM)
     ]
-    return [*found, (grpc, GRPC_INFER, of_service)]
+    return [*found, (grpc, GRPC_INFER, of_service), (grpc, GRPC_STREAM, of_service)]
 
 
 def session(affinity: Affinity, revision: str) -> dict[str, str]:
@@ -85,7 +87,7 @@ def every_session(desired: DesiredRoutes) -> list[dict[str, str]]:
 
 
 def test_objects_say_what_they_were_made_from(desired: DesiredRoutes) -> None:
-    objects = render(desired, GATEWAY)
+    objects = dict(render(desired, GATEWAY))
 
     for kind in (HTTP_ROUTE, GRPC_ROUTE):
         assert written(objects[kind]) == desired
@@ -144,13 +146,41 @@ def test_a_call_of_another_service_is_not_taken(desired: DesiredRoutes) -> None:
 
 
 def test_an_edited_object_is_recognised_and_defaults_are_not(desired: DesiredRoutes) -> None:
-    rendered = render(desired, GATEWAY)[HTTP_ROUTE]
+    rendered = dict(render(desired, GATEWAY))[HTTP_ROUTE]
     rules = [{**rule, "extra": "default"} for rule in rendered["spec"]["rules"]]
     defaulted = {**rendered, "status": {}, "spec": {**rendered["spec"], "rules": rules}}
     edited = {**rendered, "spec": {**rendered["spec"], "rules": rules[:-1]}}
 
     assert is_as_rendered(defaulted, rendered)
     assert not is_as_rendered(edited, rendered)
+
+
+def test_calls_are_limited_and_streams_are_not() -> None:
+    routes = ServiceRoutes("digits", ("digits",), {"digits-1-a": 100}, 30, retries=2)
+    objects = render(DesiredRoutes(routes, ()), GATEWAY)
+    policies = [each["spec"] for kind, each in objects if kind == BACKEND_TRAFFIC_POLICY]
+    tries = {
+        (target["kind"], target["sectionName"]): each["retry"]
+        for each in policies
+        for target in each["targetRefs"]
+    }
+    http, grpc = http_rules(DesiredRoutes(routes, ())), grpc_rules(DesiredRoutes(routes, ()))
+
+    call, stream = (rule_for(grpc, path, {SERVICE_HEADER: "digits"}) for path in GRPC_PATHS)
+    assert call is not None and stream is not None
+    assert tries["GRPCRoute", call["name"]]["perRetry"]["timeout"] == "30s"
+    assert "timeout" not in tries["GRPCRoute", stream["name"]]["perRetry"]
+    event_stream = rule_for(http, STREAM.format("digits"), {})
+    assert event_stream is not None and event_stream["timeouts"] == {"request": "0s"}
+    assert {each["numRetries"] for each in tries.values()} == {2}
+
+
+def test_a_policy_of_a_route_sets_nothing_of_clusters(desired: DesiredRoutes) -> None:
+    """With such a setting Envoy Gateway gives the rule clusters of its own."""
+    objects = render(desired, GATEWAY)
+
+    for spec in (each["spec"] for kind, each in objects if kind == BACKEND_TRAFFIC_POLICY):
+        assert set(spec) == {"targetRefs", "mergeType", "retry"}
 
 
 def test_the_version_tells_any_two_routes_apart() -> None:

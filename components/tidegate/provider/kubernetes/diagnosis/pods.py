@@ -85,8 +85,9 @@ def _unscheduled(
             "ProvisioningFailed",
             "FailedBinding",
         )
-        volume = f"PersistentVolumeClaim {', '.join(claims)}: {why}" if why else said
-        return Trouble(f"{name} waits for its volume: {volume}", is_lasting=False)
+        volume = f"PersistentVolumeClaim {', '.join(claims)}: {why or said}"
+        mend = "Mend the claim, or name another one as model.persistentVolumeClaim"
+        return Trouble(f"{name} waits for its volume: {volume}. {mend}", is_lasting=False)
     more = advice(pod, pools)
     tail = f". {more}" if more else ""
     return Trouble(f"{name} cannot be scheduled: {said or 'no reason given'}{tail}", False)

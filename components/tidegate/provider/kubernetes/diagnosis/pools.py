@@ -58,9 +58,11 @@ def advice(pod: Object, pools: Pools) -> str:
     names = [each.name for each in fitting(requests, pools.declared)]
     own = next((each for each in pools.declared if each.name == pools.asked), None)
     if own is not None and own.name in names:
+        others = ", ".join(name for name in names if name != own.name)
+        also = f"; nodes of {others}, declared as well, are large enough too" if others else ""
         return (
             f"An empty node of its pool {own.name} could take it: raise the pool's size, or free "
-            "a node of it"
+            f"a node of it{also}"
         )
     found = f"{', '.join(names)} could take it" if names else "none could take it"
     if own is not None:

@@ -1,7 +1,7 @@
 """Jobs that carry out gates, switches and drains, as objects of the API."""
 
 from dataclasses import dataclass
-from typing import Literal
+from typing import Literal, Protocol
 
 from tidegate.cluster import names
 from tidegate.cluster.client import Object
@@ -9,7 +9,7 @@ from tidegate.cluster.pod_security import container_security_context, pod_securi
 from tidegate.gate.evidence_store import bucket_scheme
 from tidegate.gate.profile import Profile
 from tidegate.gate.rates import REQUESTS_PER_SECOND_AND_WORKER
-from tidegate.provider.configuration import KubernetesConfiguration
+from tidegate.records.switches import SwitchRun
 
 KEPT_SECONDS = 3600
 """How long a Job that has ended stays to be looked at; its result is kept elsewhere."""
@@ -22,6 +22,15 @@ LARGEST_GATE_WORKERS = 16
 EVIDENCE_CLAIM = "tidegate-evidence"
 """PersistentVolumeClaim that is mounted when the evidence is kept in a folder."""
 ACCELERATOR_POOL_VARIABLE = "TIDEGATE_ACCELERATOR_POOL"
+
+
+class RunnerSettings(Protocol):
+    """As much of a cluster's settings as its Jobs need."""
+
+    @property
+    def runner_image(self) -> str: ...
+    @property
+    def evidence(self) -> str: ...
 
 
 @dataclass(frozen=True)
@@ -38,13 +47,20 @@ class RunnerJob:
     accelerator_pool: str | None = None
 
 
+def switch_job(run: SwitchRun) -> RunnerJob:
+    """The Job that carries a switch out, or goes on with it after so many restarts."""
+    service = run.request.service
+    name = names.switch_job(service, run.number, run.restarts)
+    return RunnerJob(name, run.name, "switch", service, revision=None)
+
+
 def gate_workers(profile: Profile) -> int:
     """Processes that send the load."""
     wanted = round(profile.rate_per_second / REQUESTS_PER_SECOND_AND_WORKER)
     return max(1, min(LARGEST_GATE_WORKERS, wanted))
 
 
-def job_object(job: RunnerJob, settings: KubernetesConfiguration) -> Object:
+def job_object(job: RunnerJob, settings: RunnerSettings) -> Object:
     """The Job as it is created. A gate is never repeated by itself: it would be a second test."""
     labels = names.labels(job.service, job.revision, job=job.kind)
     # A run's name may be longer than a label's value.
@@ -53,6 +69,7 @@ def job_object(job: RunnerJob, settings: KubernetesConfiguration) -> Object:
         "metadata": {"name": job.name, "labels": labels, "annotations": about},
         "spec": {
             "backoffLimit": 0 if job.kind == "gate" else SWITCH_TRIES,
+            "podFailurePolicy": {"rules": [_NOT_AGAIN_WHEN_REFUSED]},
             "ttlSecondsAfterFinished": KEPT_SECONDS,
             "template": {
                 "metadata": {"labels": labels, "annotations": about | _NOT_TO_BE_MOVED},
@@ -67,9 +84,14 @@ _NOT_TO_BE_MOVED = {
     "karpenter.sh/do-not-disrupt": "true",
 }
 """Autoscalers leave the node alone meanwhile; a gate would have to begin again."""
+_MESSAGE_IS_FILE, _OR_LAST_LINES = "File", "FallbackToLogsOnError"
+_NOT_AGAIN_WHEN_REFUSED = {
+    "action": "FailJob",
+    "onExitCodes": {"containerName": "runner", "operator": "In", "values": [names.EXIT_REFUSED]},
+}
 
 
-def _pod(job: RunnerJob, settings: KubernetesConfiguration) -> Object:
+def _pod(job: RunnerJob, settings: RunnerSettings) -> Object:
     work = {"name": "work", "mountPath": names.WORK_FOLDER}
     temporary = {"name": "tmp", "mountPath": "/tmp"}  # noqa: S108 - an emptyDir of its own
     volumes: list[Object] = [{"name": "work", "emptyDir": {}}, {"name": "tmp", "emptyDir": {}}]
@@ -98,6 +120,10 @@ def _pod(job: RunnerJob, settings: KubernetesConfiguration) -> Object:
                 "resources": {"requests": resources, "limits": resources},
                 "securityContext": container_security_context(),
                 "terminationMessagePath": f"{names.WORK_FOLDER}/{names.TERMINATION_MESSAGE}",
+                # A gate's message is its verdict and nothing else.
+                "terminationMessagePolicy": "File"
+                if job.kind == "gate"
+                else "FallbackToLogsOnError",
                 "volumeMounts": mounts,
             }
         ],

@@ -4,16 +4,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from tidegate.cluster.client import Cluster
-from tidegate.cluster.errors import ClusterError
-from tidegate.cluster.kinds import EVENT, JOB, POD
-from tidegate.provider.kubernetes.diagnosis.pods import pod_trouble
-from tidegate.provider.kubernetes.diagnosis.trouble import (
-    Object,
-    events_about,
-    newest_message,
-    one_line,
-)
+from tidegate.cluster.client import Cluster, Object
+from tidegate.cluster.kinds import JOB, POD
 
 NODE_LOST_REASONS = frozenset({"DeletionByTaintManager", "DeletionByPodGC"})
 """Of the condition DisruptionTarget (Kubernetes: Pod disruption conditions)."""
@@ -45,6 +37,23 @@ class RunnerState:
         )
 
     @property
+    def waits_for(self) -> str | None:
+        """What the newest pod itself says it waits for; None when it says nothing."""
+        if not self.pods:
+            return None
+        pod = self.pods[-1]
+        name = f"Pod {pod['metadata']['name']}"
+        for each in (pod.get("status") or {}).get("conditions") or ():
+            if each["type"] == "PodScheduled" and each["status"] == "False":
+                return f"{name} has no node: {_one_line(str(each.get('message') or ''))}"
+        for state in _container_states(pod):
+            waiting = state.get("waiting") or {}
+            if waiting.get("reason"):
+                said = _one_line(str(waiting.get("message") or ""))
+                return f"{name} waits ({waiting['reason']})" + (f": {said}" if said else "")
+        return None
+
+    @property
     def termination_message(self) -> str | None:
         """What the last runner left behind, None when none has ended with a word."""
         for pod in reversed(self.pods):
@@ -62,22 +71,6 @@ async def look(cluster: Cluster, job_name: str) -> RunnerState:
     return RunnerState(job, sorted(pods, key=lambda pod: pod["metadata"]["creationTimestamp"]))
 
 
-async def why_it_does_not_begin(cluster: Cluster, state: RunnerState) -> str | None:
-    """What keeps the Job's pod from running; None when nothing is known, or it cannot be asked."""
-    if state.job is None:
-        return None
-    try:
-        events = await cluster.select(EVENT)
-    except ClusterError:
-        return None
-    for pod in state.pods:
-        trouble = pod_trouble(pod, events)
-        if trouble is not None:
-            return trouble.sentence
-    said = newest_message(events_about(events, state.job), "FailedCreate")
-    return f"Job {state.job['metadata']['name']} cannot make its pod: {said}" if said else None
-
-
 def why_it_ended(state: RunnerState, job_name: str) -> str:
     """Why there is no result, from a state that has ended."""
     if state.job is None:
@@ -85,18 +78,20 @@ def why_it_ended(state: RunnerState, job_name: str) -> str:
     for pod in reversed(state.pods):
         name, status = f"Pod {pod['metadata']['name']}", pod.get("status") or {}
         if status.get("reason") == "Evicted":
-            return f"{name} was evicted: {one_line(str(status.get('message') or ''))}"
+            return f"{name} was evicted: {_one_line(str(status.get('message') or ''))}"
         disrupted = _condition(pod, "DisruptionTarget")
         if disrupted is not None:
             why = "its node was lost" if disrupted.get("reason") in NODE_LOST_REASONS else "evicted"
-            return f"{name} was ended, {why}: {one_line(str(disrupted.get('message') or ''))}"
+            return f"{name} was ended, {why}: {_one_line(str(disrupted.get('message') or ''))}"
         for state_of in _container_states(pod):
             ended = state_of.get("terminated")
             if ended:
-                reason = ended.get("reason") or "Error"
-                return f"{name} ended ({reason}, exit code {ended.get('exitCode')})"
+                reason, code = ended.get("reason") or "Error", ended.get("exitCode")
+                words = f"{name} ended ({reason}, exit code {code})"
+                last = _one_line(str(ended.get("message") or ""))
+                return f"{words}: {last}" if last else words
     failed = _condition(state.job, "Failed", "FailureTarget")
-    said = one_line(str((failed or {}).get("message") or "its pod has gone"))
+    said = _one_line(str((failed or {}).get("message") or "its pod has gone"))
     return f"Job {job_name} failed: {said}"
 
 
@@ -112,3 +107,7 @@ def _condition(item: Object, *types: str) -> Object | None:
 def _container_states(pod: Object) -> list[dict[str, Any]]:
     statuses = (pod.get("status") or {}).get("containerStatuses") or ()
     return [dict(each.get("state") or {}) for each in statuses]
+
+
+def _one_line(text: str) -> str:
+    return " ".join(text.split()).rstrip(". ")

@@ -1,0 +1,1 @@
+"""The commands of a stack whose platform is a cluster."""

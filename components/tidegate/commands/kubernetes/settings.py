@@ -1,0 +1,59 @@
+"""How a stack file says which cluster is its platform."""
+
+from pathlib import Path
+
+from pydantic import BaseModel, ConfigDict, ValidationError
+from pydantic.alias_generators import to_camel
+
+from tidegate.commands.pulumi_update import Engine, PulumiError
+from tidegate.spec.errors import SpecError
+from tidegate.stack_file import StackFile
+
+KEY = "tidegate:platform.kubernetes"
+
+
+class ClusterSettings(BaseModel):
+    """As much of the platform's settings as commands need; `pulumi preview` checks all of them."""
+
+    model_config = ConfigDict(
+        alias_generator=to_camel, populate_by_name=True, extra="ignore", frozen=True
+    )
+
+    kubeconfig: str | None = None
+    context: str | None = None
+    cluster_stack: str | None = None
+    namespace: str
+    runner_image: str
+    evidence: str
+
+
+def cluster_settings(file: StackFile) -> ClusterSettings:
+    """Raises SpecError for keys that are missing or no text."""
+    try:
+        return ClusterSettings.model_validate(file.setting("platform")["kubernetes"])
+    except ValidationError as error:
+        raise SpecError.from_validation(error, f"{file.path.name}: {KEY}") from error
+
+
+def kubeconfig_of(
+    settings: ClusterSettings, file: StackFile, project: Path, stack: str
+) -> str | None:
+    """Path or content, which is a secret; None for what `kubectl` uses.
+
+    A cluster that this stack or another one makes is known by that stack's outputs. Raises
+    SpecError when they cannot be read.
+    """
+    maker = settings.cluster_stack or (stack if file.setting("cluster") is not None else None)
+    if maker is None:
+        if settings.kubeconfig is None:
+            return None
+        return str(project / Path(settings.kubeconfig).expanduser())
+    try:
+        return Engine(project, maker).output("kubeconfig")
+    except PulumiError as error:
+        raise SpecError(
+            "kubeconfig",
+            maker,
+            f"the stack's output `kubeconfig` cannot be read: {error}",
+            "a stack that has made its cluster, and a `pulumi login` to where its state is",
+        ) from error

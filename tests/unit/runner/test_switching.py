@@ -1,0 +1,125 @@
+"""A switch whose account may not write the routes: it ends, or goes back as soon as it may."""
+
+import asyncio
+from pathlib import Path
+
+import pytest
+
+from tests.unit.cluster.api_server import NAMESPACE, ApiServer, status
+from tests.unit.cluster.examples import GATEWAY, PLAN
+from tests.unit.runner.waiting import until
+from tests.unit.traffic.conducting import BEFORE, FakeRouter
+from tidegate.cluster import names
+from tidegate.cluster.errors import ForbiddenError
+from tidegate.records.switches import SwitchRecords, SwitchRun
+from tidegate.runner import careful_router, switch_job, switching
+from tidegate.runner.environment import RunnerEnvironment
+from tidegate.runner.switching import carry_out_switch
+from tidegate.traffic.router import RouterError
+from tidegate.traffic.routes import ServiceRoutes
+from tidegate.traffic.switch_documents import Ending, SwitchOutcome
+
+pytestmark = pytest.mark.unit
+
+FORBIDDEN = 'User "runner" cannot patch resource "httproutes" in the namespace "team-a"'
+
+
+class GuardedRouter(FakeRouter):
+    """Routes that the account may write so often, and no more until `allowed` is raised."""
+
+    def __init__(self, allowed: int) -> None:
+        super().__init__()
+        self.allowed = allowed
+
+    async def apply(self, routes: ServiceRoutes, replacing: ServiceRoutes | None = None) -> None:
+        if len(self.applied) >= self.allowed:
+            raise RouterError(FORBIDDEN) from ForbiddenError(FORBIDDEN)
+        await super().apply(routes, replacing)
+
+    async def release(self, service: str) -> None:
+        pass
+
+    async def close(self) -> None:
+        pass
+
+
+@pytest.fixture
+def api(monkeypatch: pytest.MonkeyPatch) -> ApiServer:
+    monkeypatch.setattr(careful_router, "REFUSED_SECONDS", 0.3)
+    monkeypatch.setattr(switching, "RETRY_SECONDS", 0.05)
+    return ApiServer()
+
+
+@pytest.fixture
+async def run(api: ApiServer) -> SwitchRun:
+    return await SwitchRecords(api.cluster()).submit("digits", PLAN, GATEWAY, "ada")
+
+
+def carry_out(
+    api: ApiServer, run: SwitchRun, router: GuardedRouter, monkeypatch: pytest.MonkeyPatch
+) -> "asyncio.Task[None]":
+    monkeypatch.setattr(switching, "GatewayApiRouter", lambda *_: router)
+    environment = RunnerEnvironment(NAMESPACE, run.name, "job/pod/1", Path("/nowhere"), None)
+    return asyncio.create_task(carry_out_switch(api.cluster(), environment))
+
+
+async def outcome_of(api: ApiServer, run: SwitchRun) -> SwitchOutcome:
+    found = await SwitchRecords(api.cluster()).run(run.name)
+    assert found is not None and found.outcome is not None
+    return found.outcome
+
+
+async def test_a_switch_that_may_not_write_ends_and_has_touched_nothing(
+    api: ApiServer, run: SwitchRun, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    router = GuardedRouter(allowed=0)
+
+    async with asyncio.timeout(20):
+        await carry_out(api, run, router, monkeypatch)
+
+    outcome = await outcome_of(api, run)
+    assert (outcome.ending, outcome.reason) == (Ending.TURNED_BACK, FORBIDDEN)
+    assert not outcome.was_shown
+    assert router.routes == BEFORE and router.applied == []
+
+
+async def test_traffic_that_has_moved_goes_back_as_soon_as_it_may(
+    api: ApiServer, run: SwitchRun, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    router = GuardedRouter(allowed=1)
+    router.requests_a_look = 0
+    task = carry_out(api, run, router, monkeypatch)
+    await until(lambda: len(router.applied) == 1)
+    router.files_are_whole = False  # edited by hand, so they are written again
+    records = SwitchRecords(api.cluster())
+
+    async def goes_back() -> bool:
+        found = await records.run(run.name)
+        return found is not None and found.decision is not None
+
+    await until(goes_back)
+    assert not task.done()
+    router.allowed = 10
+    async with asyncio.timeout(20):
+        await task
+
+    outcome = await outcome_of(api, run)
+    assert (outcome.ending, outcome.reason) == (Ending.TURNED_BACK, FORBIDDEN)
+
+
+@pytest.mark.parametrize(
+    ("code", "exit_code"), [(403, names.EXIT_REFUSED), (503, switch_job.EXIT_ERROR)]
+)
+def test_a_runner_that_may_not_read_its_record_is_told_from_one_that_could_not(
+    code: int,
+    exit_code: int,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    api = ApiServer(refusals=[(code, status(code, "Forbidden", "cannot get configmaps"))])
+    monkeypatch.setattr(switch_job, "connect", lambda *_: api.cluster())
+    monkeypatch.setenv(names.NAMESPACE_VARIABLE, NAMESPACE)
+    monkeypatch.setenv(names.RUN_VARIABLE, "switch.digits.001")
+
+    assert switch_job.main() == exit_code
+    assert "cannot get configmaps" in capsys.readouterr().err

@@ -114,7 +114,7 @@ def go_build(recipe: Recipe, destination: Path) -> list[str]:
         "-trimpath",
         "-v",
         f"-ldflags={recipe.ldflags}",
-        f"-o={destination}{os.sep}",
+        f"-o={destination}{os.sep}{recipe.program.executable or ''}",
         *recipe.program.packages,
     ]
 

@@ -39,6 +39,7 @@ class GoProgram:
     pseudo-version stands for. `packages` are built together; "." is a main package of our own in
     the program's folder, and without packages the `files` are installed alone. `embeds` are copied
     beside the sources before the build. `ldflags` may contain `{version}`, `{major}` and `{minor}`.
+    `executable` is the file name of the one package where Go's would say nothing, as in `cmd`.
     `usual_minutes` is a build on two cores with empty caches, downloads included.
     """
 
@@ -51,10 +52,13 @@ class GoProgram:
     files: tuple[ModuleFile, ...] = ()
     embeds: tuple[ModuleFile, ...] = ()
     release: str | None = None
+    executable: str | None = None
 
     @property
     def executables(self) -> tuple[str, ...]:
-        """The file names that Go gives to the built programs."""
+        """The file names of the built programs: those that Go gives them, or `executable`."""
+        if self.executable is not None:
+            return (self.executable,)
         return tuple(self._executable(package) for package in self.packages)
 
     def _executable(self, package: str) -> str:
@@ -156,10 +160,14 @@ _LEADERWORKERSET = "sigs.k8s.io/lws"
 LEADERWORKERSET = GoProgram(
     name="leaderworkerset",
     module=_LEADERWORKERSET,
-    packages=(),
+    packages=("sigs.k8s.io/lws/cmd",),
     group=Group.CLUSTER_TESTS,
-    usual_minutes=0.1,
-    files=(ModuleFile(_LEADERWORKERSET, "config/crd/bases/*.yaml", "leaderworkerset-crds"),),
+    usual_minutes=2,
+    executable="leaderworkerset-manager",
+    files=(
+        ModuleFile(_LEADERWORKERSET, "config/crd/bases/*.yaml", "leaderworkerset-crds"),
+        ModuleFile(_LEADERWORKERSET, "config/webhook/manifests.yaml", "leaderworkerset-webhooks"),
+    ),
 )
 
 _ENVOY_GATEWAY = "github.com/envoyproxy/gateway"

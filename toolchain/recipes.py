@@ -96,7 +96,15 @@ def unbuilt(wanted: Sequence[Recipe], tools: Path) -> tuple[Recipe, ...]:
 
 def _digest(program: GoProgram, folder: Path) -> str:
     """SHA-256 over all that decides what is installed."""
-    row = (program.packages, program.ldflags, program.files, program.embeds, program.release)
+    row: tuple[object, ...] = (
+        program.packages,
+        program.ldflags,
+        program.files,
+        program.embeds,
+        program.release,
+    )
+    if program.executable is not None:
+        row = (*row, program.executable)
     digest = hashlib.sha256(repr(row).encode())
     for file in sorted(file for file in folder.iterdir() if file.suffix in _SOURCES):
         content = file.read_bytes()

@@ -2,6 +2,7 @@
 
 from tests.benchmarks.canary_live import measure_canary_live
 from tests.benchmarks.canary_simulated import measure_canary_simulated
+from tests.benchmarks.cloud_preview import measure_cloud_preview
 from tests.benchmarks.cloud_sweep import measure_aws_sweep, measure_gcp_sweep
 from tests.benchmarks.cold_setup import measure_cold_setup
 from tests.benchmarks.figure import Figure
@@ -16,6 +17,7 @@ from tests.benchmarks.kill_matrix.matrix import (
     measure_kill_matrix,
     measure_switch_kill_matrix,
 )
+from tests.benchmarks.kubernetes_kills.matrix import measure_kubernetes_kill_matrix
 from tests.benchmarks.kubernetes_scale import measure_kubernetes_scale
 from tests.benchmarks.kubernetes_switches import measure_kubernetes_switches
 from tests.benchmarks.no_change_up import measure_no_change_up
@@ -114,6 +116,13 @@ def figures() -> tuple[Figure, ...]:
             by_default=False,
         ),
         Figure(
+            "kubernetes_kill_matrix",
+            "kill -9 of engine and provider at twelve moments of a promotion on a cluster",
+            35,
+            measure_kubernetes_kill_matrix,
+            by_default=False,
+        ),
+        Figure(
             "canary_live",
             "equal, failing and slower candidates on real servers: who is turned back",
             70,
@@ -178,6 +187,13 @@ def figures() -> tuple[Figure, ...]:
         *(
             Figure(name, "simulated judgement of the gate, thousands of runs", 15, measure, False)
             for name, measure in FIGURES.items()
+        ),
+        Figure(
+            "cloud_preview",
+            "previews of clusters with 1, 10 and 50 node pools against a program by hand",
+            12,
+            measure_cloud_preview,
+            by_default=False,
         ),
         Figure(
             "cloud_sweep_aws",

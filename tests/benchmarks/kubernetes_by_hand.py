@@ -1,8 +1,9 @@
 """The same objects from a program that somebody writes by hand with pulumi-kubernetes.
 
 It has every manifest ready in a file and only declares it: the least that such a program can do.
-Routes are among its resources; ours are written by the switch's Job. Deployments and Services are
-awaited by the Kubernetes provider, where ours are by `SlotReadiness`.
+Routes are among its resources; ours are written by the switch's Job. By default Deployments and
+Services are awaited by the Kubernetes provider, where ours are by `SlotReadiness`; a program that
+does not wait ends before its servers are ready.
 """
 
 import json
@@ -29,6 +30,8 @@ from tidegate.traffic.routes import ServiceRoutes
 
 STACK = "by-hand"
 AWAITED = ("Deployment", "Service")
+REQUEST_TIMEOUT_SECONDS = 30.0
+"""As a stack file has it that says nothing."""
 PULUMI_YAML = """name: by-hand
 runtime:
   name: python
@@ -79,19 +82,36 @@ def declare(manifest, opts):
 content = json.loads(Path("objects.json").read_text())
 cluster = k8s.Provider("cluster", kubeconfig=content["kubeconfig"])
 first = [declare(each, pulumi.ResourceOptions(provider=cluster)) for each in content["first"]]
+kinds = [each["kind"] for each in content["first"]]
+needed = [made for made, kind in zip(first, kinds) if kind in ("PriorityClass", "Gateway")]
 for service in content["services"]:
+    made = []
     for each in service:
-        declare(each, pulumi.ResourceOptions(provider=cluster, depends_on=first))
+        # Its account and files come before it in the file, and are there before its pods.
+        depends_on = needed + made if each["kind"] == "Deployment" else needed
+        opts = pulumi.ResourceOptions(provider=cluster, depends_on=depends_on)
+        made.append(declare(each, opts))
 """
 
 
 class ByHand:
-    """A project of its own for the services of another one, in a namespace of its own."""
+    """A project of its own for the services of another one, in a namespace of its own.
+
+    `waits`: an `up` ends when the servers are ready, as ours does.
+    """
 
     def __init__(
-        self, root: Path, like: ClusterProject, namespace: str, services: ManyServices
+        self,
+        root: Path,
+        like: ClusterProject,
+        namespace: str,
+        services: ManyServices,
+        *,
+        waits: bool = True,
     ) -> None:
         self.root, self._number = root, 0
+        self._like, self._namespace, self._services = like, namespace, services
+        self._waits = waits
         self._environment = {
             **like.environment,
             "PULUMI_HOME": str(root / "pulumi-home"),
@@ -101,17 +121,39 @@ class ByHand:
         (root / "Pulumi.yaml").write_text(PULUMI_YAML)
         (root / "__main__.py").write_text(PROGRAM.lstrip())
         (root / ".venv").symlink_to(VENV)
+        self.declare({})
+        init = self.start("stack", "init", STACK).wait()
+        assert init.succeeded, init.output
+
+    def declare(self, request_timeouts: Mapping[str, float]) -> None:
+        """Write what the program declares; timeouts in seconds of the services that have own."""
+        like, namespace = self._like, self._namespace
+        services = [
+            [
+                self._awaited(each)
+                for each in service_objects(
+                    namespace,
+                    like.platform,
+                    self._services.pool,
+                    revision,
+                    request_timeouts.get(service, REQUEST_TIMEOUT_SECONDS),
+                )
+            ]
+            for service, revision in self._services.revisions().items()
+        ]
         content = {
             "kubeconfig": str(like.cluster.kubeconfig_file),
             "first": platform_objects(namespace, like.platform),
-            "services": [
-                list(service_objects(namespace, like.platform, services.pool, revision))
-                for revision in services.revisions().values()
-            ],
+            "services": services,
         }
-        (root / "objects.json").write_text(json.dumps(content))
-        init = self.start("stack", "init", STACK).wait()
-        assert init.succeeded, init.output
+        (self.root / "objects.json").write_text(json.dumps(content))
+
+    def _awaited(self, manifest: Manifest) -> Manifest:
+        """Without the annotation of ours that leaves the waiting to `SlotReadiness`."""
+        if not self._waits or manifest["kind"] not in AWAITED:
+            return manifest
+        metadata = {k: value for k, value in manifest["metadata"].items() if k != "annotations"}
+        return {**manifest, "metadata": metadata}
 
     def start(self, *arguments: str) -> Command:
         """Start pulumi and return at once."""
@@ -138,7 +180,11 @@ def platform_objects(namespace: str, platform: Mapping[str, object]) -> Sequence
 
 
 def service_objects(
-    namespace: str, platform: Mapping[str, object], pool: str, revision: Revision
+    namespace: str,
+    platform: Mapping[str, object],
+    pool: str,
+    revision: Revision,
+    request_timeout_seconds: float,
 ) -> Iterator[Manifest]:
     """The objects of the service's slot, and those of its routes."""
     assert revision.kubernetes is not None
@@ -154,24 +200,18 @@ def service_objects(
         runner_image=settings["runnerImage"],
         priority_class=priority_class_name(namespace),
     )
-    for each in (*slot.before, slot.workload, slot.service, slot.disruption_budget):
-        yield _awaited(each) if each["kind"] in AWAITED else each
+    yield from (*slot.before, slot.workload, slot.service, slot.disruption_budget)
     routes = ServiceRoutes(
         service=revision.service,
         models=tuple(model.name for model in revision.release.models),
         weights={revision.id: 100},
-        request_timeout_seconds=30,
+        request_timeout_seconds=request_timeout_seconds,
         hostnames=(host_name(revision.service),),
     )
-    for kind, content in render(DesiredRoutes(routes, ()), where).items():
+    for kind, content in render(DesiredRoutes(routes, ()), where):
         metadata = {**content["metadata"], "namespace": namespace}
         head = {"apiVersion": kind.api_version, "kind": kind.name}
         yield {**head, **content, "metadata": metadata}
-
-
-def _awaited(manifest: Manifest) -> Manifest:
-    metadata = {key: value for key, value in manifest["metadata"].items() if key != "annotations"}
-    return {**manifest, "metadata": metadata}
 
 
 def _gateway(platform: Mapping[str, object]) -> NewGateway:

@@ -81,10 +81,10 @@ class NotingCluster(Cluster):
         super().__init__(read_kubeconfig(kubeconfig, None), namespace)
         self.written: list[float] = []
 
-    async def apply(self, kind: Kind, content: Object) -> Object:
-        if kind in KINDS:
+    async def apply(self, kind: Kind, content: Object, *, dry_run: bool = False) -> Object:
+        if kind in KINDS and not dry_run:
             self.written.append(time.perf_counter())
-        return await super().apply(kind, content)
+        return await super().apply(kind, content, dry_run=dry_run)
 
 
 @cache

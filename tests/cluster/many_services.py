@@ -48,11 +48,16 @@ PASSED = VerdictNote(
 
 @dataclass(frozen=True)
 class ManyServices:
-    """Services of one project on one pool, each with its own release, host name and model image."""
+    """Services of one project on one pool, each with its own release, host name and model image.
+
+    `image` is their server's.
+    """
 
     project: ClusterProject
     pool: str
     names: tuple[str, ...]
+    image: str = TRITON_IMAGE
+    ready_seconds: int = READY_SECONDS
 
     def publish(self) -> None:
         """Publish `<service>@1` for each service: digits@1 with the model under another name."""
@@ -85,8 +90,9 @@ class ManyServices:
         return {
             "release": f"{name}@1",
             "gate": {"profile": "test"},
-            "probes": {"readyTimeoutSeconds": READY_SECONDS},
+            "probes": {"readyTimeoutSeconds": self.ready_seconds},
             "kubernetes": {
+                "image": self.image,
                 "pool": self.pool,
                 "cpus": 1,
                 "memoryGib": 2,
@@ -98,7 +104,7 @@ class ManyServices:
 
     def _revision(self, name: str) -> Revision:
         serving = {
-            "image": TRITON_IMAGE,
+            "image": self.image,
             "model": {"ociImage": {"reference": _image(name)}},
             "pool": self.pool,
             "cpus": 1,
@@ -108,7 +114,7 @@ class ManyServices:
         return Revision(
             platform="kubernetes",
             release=load_release(self.project.serving_root, name, "1"),
-            probes=Probes(ready_timeout_seconds=READY_SECONDS),
+            probes=Probes(ready_timeout_seconds=self.ready_seconds),
             kubernetes=KubernetesServing.model_validate(serving),
         )
 
@@ -212,7 +218,7 @@ async def _switch(client: Cluster, name: str) -> None:
     if run is None:
         return
     request = run.request
-    for kind, content in render(DesiredRoutes(request.stages[-1].routes, ()), run.gateway).items():
+    for kind, content in render(DesiredRoutes(request.stages[-1].routes, ()), run.gateway):
         await client.apply(kind, content)
     await records.note_served(request.service, request.to_revision)
     await records.end(name, _outcome(run))

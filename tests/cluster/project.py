@@ -32,6 +32,7 @@ from toolchain.installed import tool_path
 
 POOL = "l4"
 LISTENER_PORT = 8080
+HOST_NAME = "digits.example.org"
 ANY_DIGEST = f"sha256:{'0' * 64}"
 TRITON_IMAGE = f"nvcr.io/nvidia/tritonserver@{ANY_DIGEST}"
 RUNNER_IMAGE = "registry.test/tidegate/runner:test"
@@ -137,7 +138,7 @@ class ClusterProject(Project):
                 "cpus": 1,
                 "memoryGib": 2,
                 "sharedMemoryGib": 0.5,
-                "hostnames": ["digits.example.org"],
+                "hostnames": [HOST_NAME],
                 "model": {"ociImages": images},
                 **serving,
             },
@@ -146,8 +147,12 @@ class ClusterProject(Project):
         )
 
     def revision(self, release: str, **probes: float) -> str:
+        return self.revision_served(release, {}, **probes)
+
+    def revision_served(self, release: str, serving: Mapping[str, Any], **probes: float) -> str:
+        """Id of the revision that a release becomes; `serving` as in `declare_digits`."""
         loaded = load_release(self.serving_root, SERVICE, release)
-        serving = KubernetesServing.model_validate(
+        served = KubernetesServing.model_validate(
             {
                 "image": TRITON_IMAGE,
                 "model": {"ociImage": {"reference": self._image(release)}},
@@ -155,13 +160,14 @@ class ClusterProject(Project):
                 "cpus": 1,
                 "memoryGib": 2,
                 "sharedMemoryGib": 0.5,
+                **serving,
             }
         )
         return Revision(
             platform="kubernetes",
             release=loaded,
             probes=Probes(**{"ready_timeout_seconds": 60, **probes}),
-            kubernetes=serving,
+            kubernetes=served,
         ).id
 
     def _image(self, release: str) -> str:

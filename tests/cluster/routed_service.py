@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
+import ssl
 import time
 from collections import Counter
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
+from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 import grpc
@@ -22,7 +26,7 @@ from tests.engine.harness.upstream import raw
 from tidegate.cluster.client import Cluster
 from tidegate.cluster.kinds import DEPLOYMENT, SERVICE, Kind
 from tidegate.kubernetes.gateway_objects import gateway_objects, reference
-from tidegate.spec.kubernetes_gateway import GatewayReference, NewGateway
+from tidegate.spec.kubernetes_gateway import GatewayReference, Https, NewGateway
 from tidegate.traffic.gateway_api.envoys import find_envoys
 from tidegate.traffic.router import RouterError
 from tidegate.traffic.routes import REVISION_HEADER, ServiceRoutes
@@ -30,6 +34,8 @@ from tidegate.traffic.routes import REVISION_HEADER, ServiceRoutes
 PORT = 8888
 HOST_NAME = "digits.test"
 INFER = "/v2/models/digits/infer"
+GENERATE_STREAM = "/v2/models/digits/generate_stream"
+RESPONSIVE = MappingProxyType({"httpGet": {"path": "/ready", "port": 8000}})
 WAIT_SECONDS = 60.0
 
 
@@ -44,10 +50,19 @@ def service_routes(hostnames: tuple[str, ...] = (HOST_NAME,), **weights: int) ->
     )
 
 
-async def make_gateway(cluster: Cluster, gateway_class: str, envoys: int) -> GatewayReference:
-    """The platform's own Gateway objects; returns once its Envoys are ready."""
+async def make_gateway(
+    cluster: Cluster, gateway_class: str, envoys: int, certificates: tuple[str, ...] = ()
+) -> GatewayReference:
+    """The platform's own Gateway objects; returns once its Envoys are ready.
+
+    With certificates (Secrets) its one listener is encrypted. An existing one is changed.
+    """
     gateway = NewGateway(
-        gateway_class=gateway_class, http_port=PORT, service_type="ClusterIP", replicas=envoys
+        gateway_class=gateway_class,
+        http_port=None if certificates else PORT,
+        https=Https(port=PORT, certificates=certificates) if certificates else None,
+        service_type="ClusterIP",
+        replicas=envoys,
     )
     for each in gateway_objects(gateway, cluster.namespace):
         await cluster.apply(kind_of(each), dict(each))
@@ -63,22 +78,12 @@ async def make_gateway(cluster: Cluster, gateway_class: str, envoys: int) -> Gat
     return where
 
 
-async def make_slot(cluster: Cluster, revision: str, replicas: int = 1) -> None:
-    """A stub server under the names that a slot has."""
+async def make_slot(
+    cluster: Cluster, revision: str, replicas: int = 1, ready: Mapping[str, Any] = RESPONSIVE
+) -> None:
+    """A stub server under the names that a slot has. `ready` is its readiness probe."""
     labels = {"tidegate.dev/revision": revision}
-    ready = {"httpGet": {"path": "/ready", "port": 8000}, "periodSeconds": 1}
-    container = {
-        "name": "server",
-        "image": STUB_IMAGE,
-        "command": ["tritonserver"],
-        "readinessProbe": ready,
-    }
-    template = {
-        "metadata": {"labels": labels},
-        "spec": {"containers": [container], "terminationGracePeriodSeconds": 3},
-    }
-    spec = {"replicas": replicas, "selector": {"matchLabels": labels}, "template": template}
-    await cluster.create(DEPLOYMENT, {"metadata": {"name": revision}, "spec": spec})
+    await make_deployment(cluster, revision, labels, replicas, ready=ready)
     ports = [
         {"name": "http", "port": 8000},
         {"name": "grpc", "port": 8001, "appProtocol": "kubernetes.io/h2c"},
@@ -92,6 +97,30 @@ async def make_slot(cluster: Cluster, revision: str, replicas: int = 1) -> None:
     )
 
 
+async def make_deployment(
+    cluster: Cluster,
+    name: str,
+    labels: Mapping[str, str],
+    replicas: int = 1,
+    command: Sequence[str] = ("tritonserver",),
+    ready: Mapping[str, Any] = RESPONSIVE,
+) -> None:
+    """Pods of the stub server's image with these labels."""
+    own = {"deployment": name}
+    container = {
+        "name": "server",
+        "image": STUB_IMAGE,
+        "command": list(command),
+        "readinessProbe": {**ready, "periodSeconds": 1, "failureThreshold": 1},
+    }
+    template = {
+        "metadata": {"labels": {**labels, **own}},
+        "spec": {"containers": [container], "terminationGracePeriodSeconds": 3},
+    }
+    spec = {"replicas": replicas, "selector": {"matchLabels": own}, "template": template}
+    await cluster.create(DEPLOYMENT, {"metadata": {"name": name}, "spec": spec})
+
+
 async def until(holds: Callable[[], Awaitable[bool]], seconds: float = WAIT_SECONDS) -> None:
     deadline = time.monotonic() + seconds
     while not await holds():
@@ -100,20 +129,37 @@ async def until(holds: Callable[[], Awaitable[bool]], seconds: float = WAIT_SECO
 
 
 class Callers:
-    """HTTP and gRPC requests to the users' port of one Envoy."""
+    """HTTP and gRPC requests to the users' port of one Envoy.
 
-    def __init__(self, address: str) -> None:
-        self._http = httpx.AsyncClient(
-            base_url=f"http://{address}:{PORT}", headers={"host": HOST_NAME}, timeout=10
-        )
+    With an `authority`, the path of a PEM file, they are encrypted and the certificate has to be
+    one of that authority for `host`.
+    """
+
+    def __init__(self, address: str, authority: Path | None = None, host: str = HOST_NAME) -> None:
+        target = f"{address}:{PORT}"
         options = [("grpc.default_authority", HOST_NAME)]
-        self._channel = grpc.aio.insecure_channel(f"{address}:{PORT}", options=options)
+        self._extensions: dict[str, str] = {}
+        if authority is None:
+            base, verify = f"http://{target}", ssl.create_default_context()
+            self._channel = grpc.aio.insecure_channel(target, options=options)
+        else:
+            # The address belongs to no name: users find it by the name that the certificate has.
+            base, verify = f"https://{target}", ssl.create_default_context(cafile=str(authority))
+            self._extensions = {"sni_hostname": host}
+            options.append(("grpc.ssl_target_name_override", host))
+            credentials = grpc.ssl_channel_credentials(authority.read_bytes())
+            self._channel = grpc.aio.secure_channel(target, credentials, options=options)
+        self._http = httpx.AsyncClient(
+            base_url=base, headers={"host": HOST_NAME}, timeout=10, verify=verify
+        )
         self._infer = self._channel.unary_unary(f"/{INFERENCE}/ModelInfer", raw, raw)
         self._stream = self._channel.stream_stream(f"/{INFERENCE}/ModelStreamInfer", raw, raw)
 
     async def http(self, **headers: str) -> httpx.Response:
         named = {name.replace("_", "-"): value for name, value in headers.items()}
-        return await self._http.post(INFER, headers=named, content=b"{}")
+        return await self._http.post(
+            INFER, headers=named, content=b"{}", extensions=self._extensions
+        )
 
     async def grpc(self, **metadata: str) -> str:
         """The revision that answered. Raises grpc.aio.AioRpcError."""
@@ -123,6 +169,26 @@ class Callers:
 
     def stream(self, messages: AsyncIterator[bytes]) -> Any:
         return self._stream(messages)
+
+    async def grpc_events(self, count: int) -> int:
+        """How many messages come on a stream whose caller has said everything at once.
+
+        Raises grpc.aio.AioRpcError.
+        """
+        metadata = [("x-events", str(count))]
+        return len([each async for each in self._stream(_nothing(), metadata=metadata)])
+
+    async def events(self, count: int) -> int:
+        """How many server-sent events come before the stream ends or is ended."""
+        found = 0
+        named = {"x-events": str(count)}
+        async with self._http.stream(
+            "POST", GENERATE_STREAM, headers=named, extensions=self._extensions, timeout=60
+        ) as answer:
+            with contextlib.suppress(httpx.RemoteProtocolError):
+                async for line in answer.aiter_lines():
+                    found += line.startswith("data: ")
+        return found
 
     async def close(self) -> None:
         await self._http.aclose()
@@ -180,6 +246,12 @@ async def load(callers: Callers, rate_per_second: float) -> AsyncIterator[Met]:
 
 def pinned(revision: str) -> dict[str, str]:
     return {REVISION_HEADER.replace("-", "_"): revision}
+
+
+async def _nothing() -> AsyncIterator[bytes]:
+    messages: tuple[bytes, ...] = ()
+    for each in messages:
+        yield each
 
 
 def kind_of(manifest: Any) -> Kind:

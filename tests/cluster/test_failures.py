@@ -1,11 +1,12 @@
 """What goes wrong on a cluster: `up` says what, and the next one converges."""
 
-import os
-import signal
-import time
-from collections.abc import Callable, Iterator
+import asyncio
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
 
 import pytest
+import yaml
 from lightkube.models.admissionregistration_v1 import (
     RuleWithOperations,
     ValidatingWebhook,
@@ -16,242 +17,195 @@ from lightkube.models.meta_v1 import LabelSelector, ObjectMeta
 from lightkube.resources.admissionregistration_v1 import ValidatingWebhookConfiguration
 from lightkube.resources.batch_v1 import Job
 from lightkube.resources.core_v1 import Node as NodeObject
-from lightkube.resources.core_v1 import ResourceQuota
+from lightkube.resources.core_v1 import Pod, ResourceQuota
 
 from tests.cluster.harness.cluster import KubernetesCluster
 from tests.cluster.harness.envoy_gateway import EnvoyGateway
 from tests.cluster.harness.nodes import Kubelet, Node
-from tests.cluster.project import ANY_DIGEST, ClusterProject, project_in
-from tests.engine.harness.command import Command
+from tests.cluster.many_services import ManyServices
+from tests.cluster.project import ANY_DIGEST, POOL, ClusterProject
+from tests.cluster.promotions import Promotions, promotions_in
+from tests.engine.harness.command import Run
 from tests.engine.harness.waiting import wait_for
 from tidegate.cluster import names
 
 pytestmark = [pytest.mark.cluster, pytest.mark.timeout(600)]
 
-Kill = Callable[[ClusterProject, Command], None]
 GENERAL_NODES = ("general-0", "general-1")
-SLOW_CANARY = {
-    "strategy": "canary",
-    "steps": [{"weight": 30, "seconds": 600}],
-    "minimumRequests": 100,
-    "maxRegression": {"errorRate": 0.2, "latency": {}},
-}
+MISSING_IMAGE = f"registry.test/nothing@{ANY_DIGEST}"
+NAMED_SECONDS = 90
+"""Within so long an update says what is wrong with a slot, its own work included."""
 
 
 @pytest.fixture(scope="module")
 def shared(
     cluster: KubernetesCluster, gateway: EnvoyGateway, tmp_path_factory: pytest.TempPathFactory
-) -> Iterator[ClusterProject]:
-    """The stack that the tests share."""
-    with project_in(cluster, "failures", tmp_path_factory.mktemp("stack")) as project:
-        yield project
+) -> Iterator[Promotions]:
+    with promotions_in(cluster, "failures", tmp_path_factory.mktemp("stack")) as promotions:
+        yield promotions
 
 
 @pytest.fixture
-def project(shared: ClusterProject) -> ClusterProject:
-    """The shared stack with digits@1 live and nothing beside it."""
-    shared.declare_digits("1")
-    shared.settle()
+def promotions(shared: Promotions) -> Promotions:
+    """A release is live, and a new one is declared."""
+    shared.prepare()
     return shared
 
 
-@pytest.fixture
-def new(project: ClusterProject) -> str:
-    """A release declared beside digits@1, which is live."""
-    name = project.new_release()
-    project.declare_digits(name, standby="1")
-    return name
+def test_slots_that_cannot_be_are_named_in_time(promotions: Promotions) -> None:
+    """A webhook refuses the new release's pods, a quota those of `greedy`; `blank` has no image."""
+    project = promotions.project
+    greedy, blank = (ManyServices(project, POOL, (name,)) for name in ("greedy", "blank"))
+    greedy.publish()
+    blank.publish()
+    asyncio.run(greedy.pass_gates())
+    settings = {**greedy.settings(), **blank.settings()}
+    settings["blank"]["kubernetes"] |= {"image": MISSING_IMAGE, "gpus": 0}
+    declare_beside(project, settings)
+    with webhook_that_refuses(project, promotions.revision), quota_without_room(project):
+        refused = project.up(expect_failure=True)
+
+    assert refused.seconds < NAMED_SECONDS
+    said = why_not_ready(refused, promotions.revision)
+    assert 'failed calling webhook "pods.example.com"' in said
+    assert "Whoever runs that webhook can say why" in said
+    assert "exceeded quota: gpus" in why_not_ready(refused, "greedy-1-")
+    assert f"its image {MISSING_IMAGE} cannot be pulled" in why_not_ready(refused, "blank-1-")
+    assert promotions.has_not_moved()
+
+    # Two causes are mended, the third one's service is taken back.
+    promotions.declare()
+    declare_beside(project, greedy.settings())
+    promotions.converges()
+    wait_for("the end of what nobody declares", lambda: not project.left_objects("blank-1-"), 60)
+    (revision,) = greedy.revisions().values()
+    assert project.server_pods(revision.id)
 
 
-def running_gate(project: ClusterProject, revision: str) -> str:
-    """Name of the pod that runs the revision's gate."""
+def test_a_gate_that_is_ended_decides_nothing(
+    promotions: Promotions, cluster: KubernetesCluster
+) -> None:
+    """By an eviction, by hand, with its node: each time the next update asks it again."""
+    project = promotions.project
 
-    def pod() -> str | None:
-        for each in project.runner_pods("gate"):
-            labels = each.metadata.labels
-            if labels[names.REVISION_LABEL] == revision and each.status.phase == "Running":
-                return str(each.metadata.name)
-        return None
-
-    return wait_for(f"the gate of {revision}", pod, 120)
-
-
-def converges(project: ClusterProject, new: str) -> None:
-    """The next update ends in what is declared, and leaves nothing to do."""
-    project.up()
-    assert project.weights() == {project.revision(new): 100, project.revision("1"): 0}
-    assert not project.preview().changes
-
-
-def test_an_evicted_gate_decides_nothing(project: ClusterProject, new: str) -> None:
     update = project.start_up()
-    pod = running_gate(project, project.revision(new))
-    project.cluster.kubelet.evict(project.namespace, pod)
-    run = update.wait()
+    pod = promotions.running_gate()
+    cluster.kubelet.evict(project.namespace, pod)
+    evicted = update.wait()
+    assert not evicted.succeeded
+    assert f"Pod {pod} was evicted: The node was low on memory" in evicted.output
 
-    assert not run.succeeded
-    assert f"Pod {pod} was evicted: The node was low on memory" in run.output
-    assert project.weights() == {project.revision("1"): 100}
-    converges(project, new)
-
-
-def test_a_deleted_gate_decides_nothing(project: ClusterProject, new: str) -> None:
     update = project.start_up()
-    running_gate(project, project.revision(new))
-    job = names.gate_job(project.revision(new), 1)
+    promotions.running_gate()
+    job = promotions.gate_jobs()[-1]
     project.api.delete(Job, job)
-    run = update.wait()
+    deleted = update.wait()
+    assert not deleted.succeeded
+    assert f"Job {job} was deleted" in deleted.output
 
-    assert not run.succeeded
-    assert f"Job {job} was deleted" in run.output
-    converges(project, new)
-
-
-def test_a_gate_whose_node_is_lost_decides_nothing(project: ClusterProject, new: str) -> None:
-    nodes, client = project.cluster.nodes, project.cluster.client()
-    nodes.add(Node("spare-0", Kubelet.STAND_IN))
-    for each in GENERAL_NODES:
-        client.patch(NodeObject, each, {"spec": {"unschedulable": True}})
-    try:
+    with only_general_node(cluster, "spare-0"):
         update = project.start_up()
-        running_gate(project, project.revision(new))
-        nodes.lose("spare-0")
-        run = update.wait()
-    finally:
-        for each in GENERAL_NODES:
-            client.patch(NodeObject, each, {"spec": {"unschedulable": False}})
-        nodes.remove("spare-0")
+        promotions.running_gate()
+        cluster.nodes.lose("spare-0")
+        lost = update.wait()
+    assert not lost.succeeded
+    assert "was ended, its node was lost" in lost.output
 
-    assert not run.succeeded
-    assert "was ended, its node was lost" in run.output
-    converges(project, new)
-
-
-def test_an_image_that_cannot_be_pulled_is_named_in_time(project: ClusterProject) -> None:
-    missing = f"registry.test/nothing@{ANY_DIGEST}"
-    project.declare_digits(project.new_release(), standby="1", serving={"image": missing})
-    began = time.monotonic()
-
-    refused = project.up(expect_failure=True)
-
-    assert time.monotonic() - began < 90
-    assert f"its image {missing} cannot be pulled" in refused.output
-    assert project.weights() == {project.revision("1"): 100}
+    assert promotions.has_not_moved()
+    promotions.converges()
 
 
 def test_an_api_server_that_restarts_meanwhile_is_waited_for(
-    project: ClusterProject, new: str
+    promotions: Promotions, cluster: KubernetesCluster
 ) -> None:
-    update = project.start_up()
-    running_gate(project, project.revision(new))
-    project.cluster.control_plane.restart_apiserver()
+    update = promotions.project.start_up()
+    promotions.running_gate()
+    cluster.control_plane.restart_apiserver()
 
     run = update.wait()
     if not run.succeeded:
         assert "Traceback" not in run.output
-    converges(project, new)
+    promotions.converges()
 
 
-def test_a_quota_without_room_is_named_in_time(project: ClusterProject, new: str) -> None:
-    used = len(project.server_pods(project.revision("1")))
-    quota = ResourceQuota(
-        metadata=ObjectMeta(name="gpus"),
-        spec=ResourceQuotaSpec(hard={"requests.nvidia.com/gpu": str(used)}),
+def declare_beside(project: ClusterProject, services: dict[str, Any]) -> None:
+    """Declare services beside what is declared."""
+    declared = yaml.safe_load(project.stack_file.read_text(encoding="utf-8"))["config"]
+    project.declare({**declared["tidegate:services"], **services})
+
+
+def why_not_ready(run: Run, revision: str) -> str:
+    """What the update says of a slot, found by the beginning of its revision."""
+    said = [
+        line
+        for line in run.output.splitlines()
+        if revision in line and " is not ready" in line and "error" in line
+    ]
+    assert said, f"nothing is said of {revision}:\n{run.output}"
+    return said[-1]
+
+
+@contextmanager
+def quota_without_room(project: ClusterProject) -> Iterator[None]:
+    """A quota named `gpus` that is used up."""
+    wait_for("the end of pods that go", lambda: not pods_that_go(project), 60)
+    used = sum(len(project.server_pods(each)) for each in project.servers())
+    hard = {"requests.nvidia.com/gpu": str(used)}
+    project.api.create(
+        ResourceQuota(metadata=ObjectMeta(name="gpus"), spec=ResourceQuotaSpec(hard=hard))
     )
-    project.api.create(quota)
-    began = time.monotonic()
     try:
-        refused = project.up(expect_failure=True)
+        yield
     finally:
         project.api.delete(ResourceQuota, "gpus")
 
-    assert time.monotonic() - began < 90
-    assert f"{project.revision(new)} is not ready" in refused.output
-    assert "exceeded quota: gpus" in refused.output
-    converges(project, new)
+
+def pods_that_go(project: ClusterProject) -> list[str]:
+    """Servers' pods that still use what a quota counts."""
+    pods = project.objects(Pod)
+    return [str(each.metadata.name) for each in pods if each.metadata.deletionTimestamp is not None]
 
 
-def test_a_webhook_that_refuses_pods_is_named(project: ClusterProject, new: str) -> None:
-    nobody = "https://127.0.0.1:9/pods"
+@contextmanager
+def webhook_that_refuses(project: ClusterProject, revision: str) -> Iterator[None]:
+    """A webhook that nobody answers, about the pods of one revision."""
     webhook = ValidatingWebhook(
         name="pods.example.com",
         admissionReviewVersions=["v1"],
-        clientConfig=WebhookClientConfig(url=nobody),
+        clientConfig=WebhookClientConfig(url="https://127.0.0.1:9/pods"),
         sideEffects="None",
         failurePolicy="Fail",
         timeoutSeconds=2,
         namespaceSelector=LabelSelector(
             matchLabels={"kubernetes.io/metadata.name": project.namespace}
         ),
+        objectSelector=LabelSelector(matchLabels={names.REVISION_LABEL: revision}),
         rules=[
             RuleWithOperations(
                 apiGroups=[""], apiVersions=["v1"], operations=["CREATE"], resources=["pods"]
             )
         ],
     )
-    made = ValidatingWebhookConfiguration(
-        metadata=ObjectMeta(name="refuses-pods"), webhooks=[webhook]
-    )
     client = project.cluster.client()
-    client.create(made)
+    client.create(
+        ValidatingWebhookConfiguration(metadata=ObjectMeta(name="refuses-pods"), webhooks=[webhook])
+    )
     try:
-        refused = project.up(expect_failure=True)
+        yield
     finally:
         client.delete(ValidatingWebhookConfiguration, "refuses-pods")
 
-    assert f"{project.revision(new)} is not ready" in refused.output
-    assert 'failed calling webhook "pods.example.com"' in refused.output
-    assert "Whoever runs that webhook can say why" in refused.output
-    converges(project, new)
 
-
-def kill_engine(project: ClusterProject, update: Command) -> None:
-    update.kill()
-    update.wait()
-    project.cancel()
-
-
-def kill_provider(_project: ClusterProject, update: Command) -> None:
-    os.kill(wait_for("the provider", update.provider_pid), signal.SIGKILL)
-    update.wait()
-
-
-@pytest.mark.parametrize("then", ["up again", "revert and up"])
-@pytest.mark.parametrize("kill", [kill_engine, kill_provider])
-def test_kill_during_a_gate_ends_in_the_declared_state(
-    project: ClusterProject, new: str, kill: Kill, then: str
-) -> None:
-    one, two = project.revision("1"), project.revision(new)
-    update = project.start_up()
-    running_gate(project, two)
-    kill(project, update)
-
-    ends_as_declared(project, new, then, one, two)
-
-
-@pytest.mark.parametrize("then", ["up again", "revert and up"])
-@pytest.mark.parametrize("kill", [kill_engine, kill_provider])
-def test_kill_during_a_canary_ends_in_the_declared_state(
-    project: ClusterProject, new: str, kill: Kill, then: str
-) -> None:
-    one, two = project.revision("1"), project.revision(new)
-    project.declare_digits(new, standby="1", switch=SLOW_CANARY)
-    update = project.start_canary(two, 30)
-    kill(project, update)
-
-    # Nobody wants the canary any more: another way is declared.
-    project.declare_digits(new, standby="1")
-    ends_as_declared(project, new, then, one, two)
-
-
-def ends_as_declared(project: ClusterProject, new: str, then: str, one: str, two: str) -> None:
-    if then == "revert and up":
-        project.declare_digits("1")
-    project.up()
-    if then == "up again":
-        assert project.weights() == {two: 100, one: 0}
-    else:
-        assert project.weights() == {one: 100}
-        wait_for("the end of what nobody declares", lambda: not project.left_objects(two), 60)
-    assert not project.preview().changes
-    project.refresh("--clear-pending-creates")
+@contextmanager
+def only_general_node(cluster: KubernetesCluster, name: str) -> Iterator[None]:
+    """A node that everything without a GPU is bound to meanwhile."""
+    client = cluster.client()
+    cluster.nodes.add(Node(name, Kubelet.STAND_IN))
+    for each in GENERAL_NODES:
+        client.patch(NodeObject, each, {"spec": {"unschedulable": True}})
+    try:
+        yield
+    finally:
+        for each in GENERAL_NODES:
+            client.patch(NodeObject, each, {"spec": {"unschedulable": False}})
+        cluster.nodes.remove(name)

@@ -9,7 +9,7 @@ from lightkube.resources.core_v1 import Pod
 
 from tests.cluster.harness.cluster import KubernetesCluster
 from tests.cluster.harness.envoy_gateway import EnvoyGateway
-from tests.cluster.project import ClusterProject, HTTPRoute, project_in
+from tests.cluster.project import HOST_NAME, ClusterProject, HTTPRoute, project_in
 from tests.cluster.users import Users
 from tests.engine.harness.releases import SERVICE, WRONG_ANSWERS, worse_while_there_is
 from tests.engine.harness.waiting import wait_for
@@ -49,6 +49,8 @@ def test_the_first_update_serves_and_the_second_changes_nothing(project: Cluster
     assert project.weights() == {revision: 100}
     assert project.servers() == {revision}
     assert project.outputs()["services"][SERVICE]["live"] == revision
+    (route,) = project.objects(HTTPRoute)
+    assert route["spec"]["hostnames"] == [HOST_NAME], "other services share the gateway"
     assert not project.up().changes
     assert not project.preview().changes
     assert not project.refresh().changes

@@ -17,19 +17,21 @@ from tests.cluster.routed_service import (
     Callers,
     create_namespace,
     load,
+    make_deployment,
     make_gateway,
     make_slot,
     pinned,
     service_routes,
     until,
 )
+from tests.engine.harness.upstream import EVENT_SECONDS
 from tidegate.cluster.client import Cluster, connect
-from tidegate.cluster.kinds import DEPLOYMENT, HTTP_ROUTE
+from tidegate.cluster.kinds import DEPLOYMENT, HTTP_ROUTE, POD
 from tidegate.spec.kubernetes_gateway import GatewayReference
 from tidegate.spec.traffic import Affinity
 from tidegate.traffic.drain import drain
 from tidegate.traffic.gateway_api.envoys import find_envoys
-from tidegate.traffic.gateway_api.objects import OWNED
+from tidegate.traffic.gateway_api.objects import owned
 from tidegate.traffic.gateway_api.router import GatewayApiRouter
 from tidegate.traffic.router import RouterError, RoutesChangedError
 
@@ -39,6 +41,8 @@ ENVOYS = 2
 ONE, TWO = "digits-one", "digits-two"
 FLIPS = 20
 RATE_PER_SECOND = 100.0
+ENVOYS_DEFAULT_SECONDS = 15.0
+SICK = "/run/sick"
 BEHIND_SECONDS = 1.5
 """Envoy sums latencies up every second."""
 
@@ -283,7 +287,8 @@ async def test_withdrawn_routes_are_gone(
     await router.withdraw("digits")
 
     assert (await callers.http()).status_code == 404
-    assert [await client.find(kind, "digits") for kind in OWNED] == [None] * len(OWNED)
+    found = [await client.find(kind, name) for kind, name in owned("digits")]
+    assert found == [None] * len(found)
     assert await router.observe("digits") is None
 
 
@@ -360,3 +365,117 @@ async def test_a_cold_standby_comes_to_traffic_without_loss(
 
     assert met.failures == []
     assert met.answers["http", "digits-cold"] and met.answers["grpc", "digits-cold"]
+
+
+async def test_a_retry_reaches_a_server_where_the_first_try_found_none(
+    router: GatewayApiRouter, callers: Callers, client: Cluster
+) -> None:
+    """One of two pods is ready and does not listen. Pinned requests are never repeated."""
+    await make_slot(client, "digits-half")
+    pods = {"tidegate.dev/revision": "digits-half"}
+    always = {"exec": {"command": ["true"]}}
+    await make_deployment(client, "deaf", pods, command=["sleep", "600"], ready=always)
+
+    async def fails() -> bool:
+        return (await callers.http()).status_code == 503
+
+    without = service_routes(half=100)
+    await router.apply(without)
+    await until(fails)
+    assert 10 <= await failures(callers) <= 70
+
+    await router.apply(replace(without, retries=5), replacing=without)
+    assert await failures(callers) == 0
+    assert await failures(callers, **pinned("digits-half")) >= 10
+    assert (await router.user_counters("digits-half")).retries > 0
+
+
+async def test_unready_servers_get_nothing_and_their_share_goes_nowhere_else(
+    router: GatewayApiRouter, callers: Callers, client: Cluster, cluster: KubernetesCluster
+) -> None:
+    """No panic: not to servers that are known not to be ready, and not to another revision."""
+    ready = {"exec": {"command": ["test", "!", "-e", SICK]}}
+    await make_slot(client, "digits-sick", ready=ready)
+    await router.apply(service_routes(one=100))
+    await router.apply(service_routes(one=50, sick=50), replacing=service_routes(one=100))
+    (pod,) = await client.select(POD, {"deployment": "digits-sick"})
+    cluster.kubelet.execute("routed", pod["metadata"]["name"], ["touch", SICK])
+
+    async def is_out() -> bool:
+        return (await callers.http(**pinned("digits-sick"))).status_code == 503
+
+    await until(is_out)
+    assert not await router.is_healthy("digits-sick")
+    http = Counter([(await callers.http()).status_code for _ in range(100)])
+    assert http[200] + http[503] == 100 and 25 <= http[503] <= 75
+    assert 25 <= await grpc_failures(callers, 100) <= 75
+    assert await grpc_failures(callers, 10, **pinned("digits-sick")) == 10
+
+
+async def test_requests_end_at_their_limit_and_streams_do_not(
+    router: GatewayApiRouter, callers: Callers
+) -> None:
+    await router.apply(replace(service_routes(one=100), request_timeout_seconds=0.3))
+
+    assert (await callers.http(x_do="slow")).status_code == 504
+    with pytest.raises(grpc.aio.AioRpcError) as late:
+        await callers.grpc(x_do="slow")
+    assert late.value.code() in {grpc.StatusCode.UNAVAILABLE, grpc.StatusCode.DEADLINE_EXCEEDED}
+    assert await both_streams(callers, 10) == (10, 10)
+
+
+async def test_streams_outlast_what_envoy_allows_by_default(
+    router: GatewayApiRouter, callers: Callers
+) -> None:
+    await router.apply(service_routes(one=100))
+    events = int(1.1 * ENVOYS_DEFAULT_SECONDS / EVENT_SECONDS)
+
+    assert await both_streams(callers, events) == (events, events)
+
+
+async def test_a_stream_over_http_ends_at_its_limit(
+    router: GatewayApiRouter, callers: Callers
+) -> None:
+    await router.apply(replace(service_routes(one=100), max_stream_seconds=0.5))
+
+    assert 1 <= await callers.events(30) < 10
+
+
+async def test_a_drain_ends_at_its_limit_and_says_what_is_open(
+    router: GatewayApiRouter, callers: Callers
+) -> None:
+    await router.apply(service_routes(one=100))
+    streams = asyncio.ensure_future(both_streams(callers, 30))
+    await asyncio.sleep(0.5)
+    await router.apply(service_routes(two=100))
+
+    drained = await drain(router, ONE, 1.0, asyncio.sleep, lambda line: None)
+
+    assert drained.open_requests == {"http": 1, "grpc": 1}
+    assert 1.0 <= drained.seconds < 2.0
+    # They are on the old side until they end by themselves.
+    assert await streams == (30, 30)
+
+
+async def both_streams(callers: Callers, count: int) -> tuple[int, int]:
+    """How many messages come of so many over HTTP and over gRPC at the same time."""
+    http, calls = await asyncio.gather(callers.events(count), callers.grpc_events(count))
+    return http, calls
+
+
+async def failures(callers: Callers, **named: str) -> int:
+    """Of 80 requests, half of them over gRPC."""
+    http = [(await callers.http(**named)).status_code for _ in range(40)]
+    assert set(http) <= {200, 503}
+    return http.count(503) + await grpc_failures(callers, 40, **named)
+
+
+async def grpc_failures(callers: Callers, count: int, **named: str) -> int:
+    failed = 0
+    for _ in range(count):
+        try:
+            await callers.grpc(**named)
+        except grpc.aio.AioRpcError as error:
+            assert error.code() is grpc.StatusCode.UNAVAILABLE
+            failed += 1
+    return failed

@@ -1,7 +1,5 @@
 """Switches and drains as Jobs in the cluster, with the rights that the runner has."""
 
-import asyncio
-import time
 from collections.abc import AsyncIterator
 
 import pytest
@@ -9,34 +7,23 @@ import pytest_asyncio
 
 from tests.cluster.harness.cluster import KubernetesCluster
 from tests.cluster.harness.envoy_gateway import EnvoyGateway
-from tests.cluster.harness.programs import RUNNER_IMAGE
 from tests.cluster.routed_service import (
     Callers,
     create_namespace,
-    kind_of,
     load,
     make_gateway,
     make_slot,
     service_routes,
     until,
 )
+from tests.cluster.switch_jobs import SwitchJobs, make_runner_account
 from tidegate.cluster import names
-from tidegate.cluster.client import Cluster, connect
-from tidegate.cluster.kinds import JOB, POD
-from tidegate.cluster.leases import Leases
-from tidegate.kubernetes.runner_access import runner_access
-from tidegate.provider.configuration import KubernetesConfiguration
-from tidegate.provider.kubernetes.runner_jobs import RunnerJob, job_object
+from tidegate.cluster.client import connect
+from tidegate.cluster.kinds import POD
 from tidegate.records.drains import DrainRecords, DrainRequest
-from tidegate.records.switches import SwitchRecords, SwitchRun
-from tidegate.spec.kubernetes_gateway import GatewayReference
 from tidegate.spec.traffic import CanaryStep, MaxRegression, SwitchStrategy
 from tidegate.traffic.gateway_api.envoys import find_envoys
-from tidegate.traffic.gateway_api.recorded import RecordedRoutes
-from tidegate.traffic.plan import plan
-from tidegate.traffic.routes import ServiceRoutes
-from tidegate.traffic.switch_documents import Ending, SwitchOutcome
-from tidegate.traffic.switch_history import SwitchPlan
+from tidegate.traffic.switch_documents import Ending
 
 pytestmark = [pytest.mark.cluster, pytest.mark.asyncio(loop_scope="module")]
 
@@ -52,78 +39,19 @@ JUDGED = SwitchStrategy(
 CANARY = SwitchStrategy(strategy="canary", steps=(CanaryStep(weight=50, seconds=30),))
 
 
-class Stage:
-    """One namespace with a Gateway, two slots and the runner's account."""
-
-    def __init__(self, client: Cluster, gateway: GatewayReference) -> None:
-        self.client = client
-        self.gateway = gateway
-        self.switches = SwitchRecords(client)
-        self.leases = Leases(client)
-        self.recorded = RecordedRoutes(client, gateway)
-        self.settings = KubernetesConfiguration(
-            namespace=PLACE,
-            gateway=gateway,
-            runner_image=RUNNER_IMAGE,
-            environment="test",
-            stack_file="stacks/Pulumi.test.yaml",
-            evidence="/var/run/tidegate/evidence",
-        )
-
-    async def submit(
-        self, before: ServiceRoutes | None, target: ServiceRoutes, strategy: SwitchStrategy
-    ) -> SwitchRun:
-        """As the provider does it."""
-        to = str(target.live_revision)
-        asked = SwitchPlan(
-            routes_before=before,
-            stages=plan(before, target, strategy, served_before=False),
-            strategy=strategy,
-            from_revision=str(before.live_revision) if before is not None else to,
-            to_revision=to,
-            drain_seconds=10,
-            retry_reason=None,
-        )
-        run = await self.switches.submit("digits", asked, self.gateway, "ada")
-        await self.make_job("switch", names.switch_job("digits", run.number), run.name)
-        return run
-
-    async def make_job(self, kind: str, name: str, run: str) -> None:
-        job = RunnerJob(name=name, run=run, kind=kind, service="digits", revision=None)  # type: ignore[arg-type]
-        await self.client.create(JOB, job_object(job, self.settings))
-
-    async def outcome(self, run: SwitchRun, renew: bool = True) -> SwitchOutcome:
-        deadline = time.monotonic() + 150
-        while True:
-            found = await self.switches.run(run.name)
-            assert found is not None and time.monotonic() < deadline, "there is no outcome"
-            if found.outcome is not None:
-                return found.outcome
-            if renew:
-                await self.leases.renew(run.name, "digits")
-            await asyncio.sleep(0.3)
-
-    async def move(self, target: ServiceRoutes) -> SwitchOutcome:
-        """All at once, from whatever is in force."""
-        recorded = await self.recorded.of("digits")
-        before = recorded.routes if recorded is not None else None
-        return await self.outcome(await self.submit(before, target, ALL_AT_ONCE))
-
-
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
-async def stage(cluster: KubernetesCluster, gateway: EnvoyGateway) -> AsyncIterator[Stage]:
+async def stage(cluster: KubernetesCluster, gateway: EnvoyGateway) -> AsyncIterator[SwitchJobs]:
     create_namespace(cluster, PLACE)
     client = connect(cluster.kubeconfig, None, PLACE)
     where = await make_gateway(client, gateway.gateway_class, envoys=1)
-    for manifest in runner_access(PLACE, where):
-        await client.apply(kind_of(manifest), dict(manifest))
+    await make_runner_account(client, where)
     for revision in (ONE, TWO):
         await make_slot(client, revision)
-    yield Stage(client, where)
+    yield SwitchJobs(client, where)
     await client.close()
 
 
-async def test_a_job_makes_the_first_routes_and_moves_them(stage: Stage) -> None:
+async def test_a_job_makes_the_first_routes_and_moves_them(stage: SwitchJobs) -> None:
     first = await stage.move(service_routes(one=100))
     second = await stage.move(service_routes(two=100))
 
@@ -138,11 +66,11 @@ async def test_a_job_makes_the_first_routes_and_moves_them(stage: Stage) -> None
     assert events.count("advanced") == 2 and "drained" in events
 
 
-async def test_a_cancelled_switch_turns_back(stage: Stage) -> None:
+async def test_a_cancelled_switch_turns_back(stage: SwitchJobs) -> None:
     before = service_routes(one=100)
     await stage.move(before)
     run = await stage.submit(before, service_routes(two=100, one=0), CANARY)
-    await until(lambda: _shares(stage, TWO))
+    await until(lambda: stage.shares(TWO))
 
     await stage.leases.ask_to_cancel(run.name)
     outcome = await stage.outcome(run)
@@ -154,13 +82,13 @@ async def test_a_cancelled_switch_turns_back(stage: Stage) -> None:
 
 
 async def test_an_evicted_switch_goes_on_in_another_pod_and_turns_back_unwanted(
-    stage: Stage, cluster: KubernetesCluster
+    stage: SwitchJobs, cluster: KubernetesCluster
 ) -> None:
     """Nobody renews the lease: the `pulumi up` that asked for it was killed as well."""
     before = service_routes(one=100)
     await stage.move(before)
     run = await stage.submit(before, service_routes(two=100, one=0), CANARY)
-    await until(lambda: _shares(stage, TWO))
+    await until(lambda: stage.shares(TWO))
     job = {"job-name": names.switch_job("digits", run.number)}
     [pod] = await stage.client.select(POD, job)
 
@@ -174,7 +102,7 @@ async def test_an_evicted_switch_goes_on_in_another_pod_and_turns_back_unwanted(
     assert "resumed" in events
 
 
-async def test_a_canary_is_judged_on_what_users_meet(stage: Stage) -> None:
+async def test_a_canary_is_judged_on_what_users_meet(stage: SwitchJobs) -> None:
     before = service_routes(one=100)
     await stage.move(before)
     callers = Callers((await find_envoys(stage.client, stage.gateway))[0].address)
@@ -191,7 +119,7 @@ async def test_a_canary_is_judged_on_what_users_meet(stage: Stage) -> None:
     assert recorded is not None and recorded.routes == service_routes(two=100, one=0)
 
 
-async def test_a_revision_that_is_not_healthy_takes_no_traffic(stage: Stage) -> None:
+async def test_a_revision_that_is_not_healthy_takes_no_traffic(stage: SwitchJobs) -> None:
     before = service_routes(one=100)
     await stage.move(before)
     await make_slot(stage.client, "digits-cold", replicas=0)
@@ -206,7 +134,7 @@ async def test_a_revision_that_is_not_healthy_takes_no_traffic(stage: Stage) -> 
     assert recorded is not None and recorded.routes == before
 
 
-async def test_a_drain_is_a_job_of_its_own(stage: Stage) -> None:
+async def test_a_drain_is_a_job_of_its_own(stage: SwitchJobs) -> None:
     await stage.move(service_routes(one=100))
     drains = DrainRecords(stage.client)
     request = DrainRequest(service="digits", revision=TWO, drain_seconds=10, gateway=stage.gateway)
@@ -224,8 +152,3 @@ async def test_a_drain_is_a_job_of_its_own(stage: Stage) -> None:
     assert found.outcome.open_requests == {}
     await drains.remove(TWO)
     assert await drains.run(run.name) is None
-
-
-async def _shares(stage: Stage, revision: str) -> bool:
-    recorded = await stage.recorded.of("digits")
-    return recorded is not None and bool(recorded.routes.weights.get(revision))

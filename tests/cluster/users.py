@@ -8,7 +8,7 @@ from typing import Self
 import httpx
 
 from tests.cluster.harness.envoy_gateway import EnvoyGateway
-from tests.cluster.project import LISTENER_PORT, ClusterProject
+from tests.cluster.project import HOST_NAME, LISTENER_PORT, ClusterProject
 from tests.engine.harness.inference import InferenceClient
 from tests.engine.harness.releases import SERVICE
 from tidegate.spec.release import load_release
@@ -20,13 +20,19 @@ RATE_PER_SECOND = 60.0
 class Users:
     """Ask for a prediction at a steady rate between enter and exit, without retries."""
 
-    def __init__(self, project: ClusterProject, gateway: EnvoyGateway) -> None:
+    def __init__(
+        self,
+        project: ClusterProject,
+        gateway: EnvoyGateway,
+        rate_per_second: float = RATE_PER_SECOND,
+    ) -> None:
         (address,) = gateway.envoys(project.namespace, "tidegate")
         release = load_release(project.serving_root, SERVICE, "1")
         client = InferenceClient(f"{address}:{LISTENER_PORT}", project.serving_root, release)
         self._url = client.url
         self._content, headers = client.binary_request(client.example())
-        self._headers = {**headers, "host": "digits.example.org"}
+        self._headers = {**headers, "host": HOST_NAME}
+        self._pause = 1 / rate_per_second
         self._stop = threading.Event()
         self._thread = threading.Thread(target=self._ask, daemon=True)
         self.failures: list[str] = []
@@ -56,7 +62,7 @@ class Users:
 
     def _ask(self) -> None:
         with httpx.Client(trust_env=False, timeout=10) as client:
-            while not self._stop.wait(1 / RATE_PER_SECOND):
+            while not self._stop.wait(self._pause):
                 self._ask_once(client)
 
     def _ask_once(self, client: httpx.Client) -> None:

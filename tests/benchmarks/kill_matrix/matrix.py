@@ -1,17 +1,12 @@
-"""All points, one after the other, each written down as soon as it is known."""
+"""The points of the embedded platform."""
 
-import json
-import shutil
-from collections import Counter
-from collections.abc import Iterable, Iterator, Sequence
-from contextlib import ExitStack
-from dataclasses import asdict
-from datetime import UTC, datetime
-from pathlib import Path
+from collections.abc import Sequence
 
-from tests.benchmarks.figure import Measurement, spread
+from tests.benchmarks.figure import Measurement
+from tests.benchmarks.kill_matrix.embedded_line import embedded_line
 from tests.benchmarks.kill_matrix.moments import Promotion, moments
-from tests.benchmarks.kill_matrix.points import Line, Point, PointResult, Way
+from tests.benchmarks.kill_matrix.points import Point, Way
+from tests.benchmarks.kill_matrix.running import measurement, new_results, run_points
 from tests.benchmarks.kill_matrix.switch_moments import switch_moments
 from tests.benchmarks.kill_matrix.victims import (
     conductor,
@@ -22,7 +17,8 @@ from tests.benchmarks.kill_matrix.victims import (
     provider,
     supervisor,
 )
-from tests.benchmarks.stacks import RESULTS, say, temporary_project
+
+RESULTS_NAME = "kill-matrix"
 
 
 def all_points() -> list[Point]:
@@ -65,79 +61,5 @@ def measure_switch_kill_matrix() -> Measurement:
 
 
 def _measure(points: Sequence[Point], reference: str) -> Measurement:
-    results = run_points(points)
-    converged = sum(not each.problems for each in results)
-    failed_requests: Counter[str] = Counter()
-    for each in results:
-        failed_requests[each.victim] += each.failed_requests
-    return Measurement(
-        value=converged,
-        unit=f"of {len(results)} points converged",
-        goal=str(len(results)),
-        met=converged == len(results),
-        reference=reference,
-        runs=[converged],
-        detail={
-            "cancels": sum(each.cancels for each in results),
-            "undecidedGates": sum(each.undecided for each in results),
-            "retries": sum(each.retries for each in results),
-            "requests": sum(each.requests for each in results),
-            "failedRequestsByVictim": dict(failed_requests),
-            "recoverySeconds": spread([each.recovery_seconds for each in results]),
-        },
-    )
-
-
-def run_points(points: Sequence[Point]) -> list[PointResult]:
-    """Results are appended to a file below `.tidegate/benchmarks`, one JSON line a point."""
-    RESULTS.mkdir(parents=True, exist_ok=True)
-    began = datetime.now(UTC).strftime("%Y%m%dT%H%M%SZ")
-    path = RESULTS / f"kill-matrix-{began}.jsonl"
-    say(f"details: {path}")
-    results = []
-    with path.open("a", encoding="utf-8", buffering=1) as stream:
-        for result in _run(points, path.with_suffix("")):
-            stream.write(json.dumps(asdict(result)) + "\n")
-            results.append(result)
-    return results
-
-
-def _run(points: Iterable[Point], kept: Path) -> Iterator[PointResult]:
-    """A point that went wrong leaves its folder below `kept` and its stack to nobody else."""
-    with ExitStack() as stack:
-        line: Line | None = None
-        for number, point in enumerate(points, 1):
-            line = line or Line(stack.enter_context(temporary_project()))
-            say(f"{number}. {point.name}")
-            result = line.run(point)
-            say(f"   {_words(result)}")
-            if result.problems:
-                _keep(line, kept / f"{number:03d}")
-                stack.close()
-                line = None
-            yield result
-
-
-def _keep(line: Line, folder: Path) -> None:
-    """Logs and state of a stack that went wrong, without what is large."""
-    large = shutil.ignore_patterns("repository", "*.sock", "*.npz")
-    for source in (line.project.root / "logs", line.project.state_folder):
-        shutil.copytree(source, folder / source.name, ignore=large, symlinks=True)
-
-
-def _words(result: PointResult) -> str:
-    if result.problems:
-        return "PROBLEM: " + "\n   ".join(result.problems)
-    extra = "".join(
-        f", {count} {word}"
-        for word, count in (
-            ("cancels", result.cancels),
-            ("undecided gates", result.undecided),
-            ("retries", result.retries),
-        )
-        if count
-    )
-    return (
-        f"converged in {result.recovery_seconds} s, {result.failed_requests} of "
-        f"{result.requests} requests failed{extra}"
-    )
+    results = run_points(points, embedded_line, new_results(RESULTS_NAME))
+    return measurement(points, results, reference)

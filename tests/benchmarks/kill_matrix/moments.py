@@ -9,7 +9,6 @@ from typing import Any
 from tests.benchmarks.kill_matrix.scene import Scene
 from tidegate.gate.journal import read_events
 
-POLL_SECONDS = 0.005
 PATIENCE_SECONDS = 90.0
 
 
@@ -35,13 +34,13 @@ class MomentMissedError(Exception):
     """The `up` ended before the moment was seen."""
 
 
-def wait_for_moment(moment: Moment, scene: Scene) -> None:
+def wait_for_moment(moment: Moment, scene: Scene, poll_seconds: float) -> None:
     """Raises MomentMissedError."""
     deadline = time.monotonic() + PATIENCE_SECONDS
     while not moment.has_come(scene):
         if not scene.command.is_running or time.monotonic() > deadline:
             raise MomentMissedError(f"{moment.name} was not seen:\n{scene.command.output}")
-        time.sleep(POLL_SECONDS)
+        time.sleep(poll_seconds)
 
 
 def _provider_started(scene: Scene) -> bool:

@@ -151,9 +151,14 @@ class Project:
         self._settled = declared if run.succeeded else None
         return run
 
+    @property
+    def is_settled(self) -> bool:
+        """Whether exactly what is declared was reached by the last command."""
+        return self._settled == self.stack_file.read_text(encoding="utf-8")
+
     def settle(self) -> None:
-        """`up`, unless exactly this was declared and reached by the last command."""
-        if self._settled != self.stack_file.read_text(encoding="utf-8"):
+        """`up`, unless it is settled."""
+        if not self.is_settled:
             self.up()
 
     def preview(self, *, expect_failure: bool = False) -> Run:

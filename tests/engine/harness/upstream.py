@@ -2,7 +2,8 @@
 
 They speak as much of the KServe v2 protocol as the gateway looks at. What a request asks for is
 in its header `x-do`: "fail", "break" (the connection, in the middle of the answer), "slow" (half a
-second), or nothing.
+second), or nothing. `x-events` is how many messages a stream sends, a tenth of a second apart: one
+over HTTP unless told otherwise, over gRPC none beside its answers.
 """
 
 from __future__ import annotations
@@ -17,6 +18,7 @@ import grpc
 DO = "x-do"
 SLOW_SECONDS = 0.5
 HANG_SECONDS = 60.0
+EVENT_SECONDS = 0.1
 HEALTHY = b"\x08\x01"
 """grpc.health.v1.HealthCheckResponse with status SERVING."""
 SERVICE = "inference.GRPCInferenceService"
@@ -101,7 +103,7 @@ class Upstream:
             event = f"data: {self.revision} {number}\n\n".encode()
             writer.write(b"%x\r\n%b\r\n" % (len(event), event))
             await writer.drain()
-            await asyncio.sleep(0.1)
+            await asyncio.sleep(EVENT_SECONDS)
         writer.write(b"0\r\n\r\n")
         await writer.drain()
 
@@ -145,8 +147,13 @@ class _Handlers(grpc.GenericRpcHandler):
     async def _stream(
         self, messages: AsyncIterator[bytes], context: grpc.aio.ServicerContext[bytes, bytes]
     ) -> AsyncIterator[bytes]:
+        revision = self._upstream.revision.encode()
+        metadata = {str(name): str(value) for name, value in context.invocation_metadata() or ()}
         async for message in messages:
-            yield self._upstream.revision.encode() + b" " + message
+            yield revision + b" " + message
+        for number in range(int(metadata.get("x-events", 0))):
+            await asyncio.sleep(EVENT_SECONDS)
+            yield revision + b" %d" % number
 
 
 async def _healthy(message: bytes, context: grpc.aio.ServicerContext[bytes, bytes]) -> bytes:

@@ -2,7 +2,8 @@
 
 Every pod has a hosts file, rewritten in place when EndpointSlices change. A Service's names stand
 for the addresses of its ready endpoints, as those of a headless Service do; ports are not mapped,
-so a Service's ports must be its targets' ports. A Service without ready endpoints has no name.
+so a Service's ports must be its targets' ports. A Service without ready endpoints has no name. A
+pod with a host name of its own below a Service has that name too.
 """
 
 from __future__ import annotations
@@ -43,6 +44,8 @@ class ServiceNames:
             for endpoint in each.get("endpoints") or []:
                 if service and endpoint.get("conditions", {}).get("ready", True):
                     found[namespace_of(each), service] += endpoint["addresses"]
+                    if host := endpoint.get("hostname"):
+                        found[namespace_of(each), f"{host}.{service}"] += endpoint["addresses"]
         return {key: sorted(set(each)) for key, each in sorted(found.items())}
 
 

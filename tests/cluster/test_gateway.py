@@ -29,7 +29,7 @@ from tests.cluster.routed_service import (
 from tests.cluster.switch_jobs import SwitchJobs, make_runner_account
 from tidegate.cluster import names
 from tidegate.cluster.client import Cluster, connect
-from tidegate.cluster.kinds import POD, SECRET, Kind
+from tidegate.cluster.kinds import DEPLOYMENT, POD, SECRET, Kind
 from tidegate.provider.configuration import KubernetesConfiguration
 from tidegate.provider.errors import ProviderError
 from tidegate.provider.handler import Operation
@@ -71,6 +71,13 @@ class Edge:
 
     async def envoys(self) -> list[Envoy]:
         return await find_envoys(self.client, self.gateway)
+
+    async def has_all_envoys(self) -> bool:
+        """Whether every one that there shall be is ready."""
+        name = {"gateway.envoyproxy.io/owning-gateway-name": self.gateway.name}
+        found = await self.client.select(DEPLOYMENT, name, ENVOY_NAMESPACE)
+        wanted = sum(each["spec"]["replicas"] for each in found)
+        return len(await self.envoys()) == wanted
 
     async def use(self, *certificates: str) -> None:
         """Have the listener take its certificates from these Secrets."""
@@ -264,7 +271,7 @@ async def runs(edge: Edge, number: int) -> bool:
     [
         (kill_envoy_gateway, AT_ONCE),
         (restart_envoy_gateway, AT_ONCE),
-        (kill_an_envoy_and_add_one, AT_ONCE),
+        (kill_an_envoy_and_add_one, CANARY),
         (restart_api_server, CANARY),
     ],
 )
@@ -295,6 +302,7 @@ async def test_a_disturbed_switch_ends_as_declared_and_loses_nothing(
 
     assert outcome.ending is Ending.ADVANCED, outcome.reason
     assert met.failures == []
+    await until(edge.has_all_envoys)
     assert await router.observe("digits") == declared
     assert {(await callers.http()).text for _ in range(20)} == {TWO}
 

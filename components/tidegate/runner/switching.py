@@ -181,15 +181,15 @@ class _Switching:
         deadline = time.monotonic() + HEALTHY_WITHIN_SECONDS
         why = "no endpoint of its Service is ready"
         while True:
+            reason = wanted.stop_reason()
+            if reason is not None:
+                words = "cancelled" if reason == "cancelled" else "nobody renewed the lease"
+                return _untouched(run, Ending(reason), f"{words} before anything was moved")
             try:
                 if await router.is_healthy(revision):
                     return None
             except RouterError as error:
                 why = str(error)
-            reason = wanted.stop_reason()
-            if reason is not None:
-                words = "cancelled" if reason == "cancelled" else "nobody renewed the lease"
-                return _untouched(run, Ending(reason), f"{words} before anything was moved")
             if time.monotonic() > deadline:
                 words = f"{revision} was not healthy within {HEALTHY_WITHIN_SECONDS:g} s: {why}"
                 buffered.note("turnedBack", words, run=run.number)

@@ -57,6 +57,9 @@ class WantedRun:
         The work inside is cancelled when another process takes the run over.
         """
         await self._leases.hold(self._run, self._holder)
+        # It may have been cancelled while its pod was being started.
+        with contextlib.suppress(ClusterError):
+            await self._look()
         watch = asyncio.create_task(self._watch(also, asyncio.current_task()))
         try:
             yield

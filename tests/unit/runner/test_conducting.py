@@ -108,6 +108,16 @@ async def test_a_run_is_wanted_until_it_is_cancelled(api: ApiServer, run: Switch
         assert wanted.stop_reason() == "cancelled"
 
 
+async def test_a_run_cancelled_before_its_pod_began_is_not_wanted(
+    api: ApiServer, run: SwitchRun
+) -> None:
+    leases = Leases(api.cluster())
+    await leases.ask_to_cancel(run.name)
+    wanted = WantedRun(leases, run.name, "runner-1", lease_seconds=60)
+    async with wanted.watched():
+        assert wanted.stop_reason() == "cancelled"
+
+
 async def test_a_lease_that_nobody_renews_is_lost(
     api: ApiServer, run: SwitchRun, monkeypatch: pytest.MonkeyPatch
 ) -> None:

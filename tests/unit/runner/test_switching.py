@@ -1,4 +1,4 @@
-"""A switch whose account may not write the routes: it ends, or goes back as soon as it may."""
+"""How a switch begins, and how it ends where the account may not write the routes."""
 
 import asyncio
 from pathlib import Path
@@ -11,6 +11,7 @@ from tests.unit.runner.waiting import until
 from tests.unit.traffic.conducting import BEFORE, FakeRouter
 from tidegate.cluster import names
 from tidegate.cluster.errors import ForbiddenError
+from tidegate.cluster.leases import Leases
 from tidegate.records.switches import SwitchRecords, SwitchRun
 from tidegate.runner import careful_router, switch_job, switching
 from tidegate.runner.environment import RunnerEnvironment
@@ -80,6 +81,19 @@ async def test_a_switch_that_may_not_write_ends_and_has_touched_nothing(
     outcome = await outcome_of(api, run)
     assert (outcome.ending, outcome.reason) == (Ending.TURNED_BACK, FORBIDDEN)
     assert not outcome.was_shown
+    assert router.routes == BEFORE and router.applied == []
+
+
+async def test_a_switch_cancelled_before_its_pod_began_moves_nothing(
+    api: ApiServer, run: SwitchRun, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    router = GuardedRouter(allowed=10)
+    await Leases(api.cluster()).ask_to_cancel(run.name)
+
+    async with asyncio.timeout(20):
+        await carry_out(api, run, router, monkeypatch)
+
+    assert (await outcome_of(api, run)).ending is Ending.CANCELLED
     assert router.routes == BEFORE and router.applied == []
 
 

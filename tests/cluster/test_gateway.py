@@ -29,7 +29,7 @@ from tests.cluster.routed_service import (
 from tests.cluster.switch_jobs import SwitchJobs, make_runner_account
 from tidegate.cluster import names
 from tidegate.cluster.client import Cluster, connect
-from tidegate.cluster.kinds import DEPLOYMENT, POD, SECRET, Kind
+from tidegate.cluster.kinds import POD, SECRET, Kind
 from tidegate.provider.configuration import KubernetesConfiguration
 from tidegate.provider.errors import ProviderError
 from tidegate.provider.handler import Operation
@@ -73,11 +73,12 @@ class Edge:
         return await find_envoys(self.client, self.gateway)
 
     async def has_all_envoys(self) -> bool:
-        """Whether every one that there shall be is ready."""
-        name = {"gateway.envoyproxy.io/owning-gateway-name": self.gateway.name}
-        found = await self.client.select(DEPLOYMENT, name, ENVOY_NAMESPACE)
-        wanted = sum(each["spec"]["replicas"] for each in found)
-        return len(await self.envoys()) == wanted
+        """Whether every one that was started is ready."""
+        owner = "gateway.envoyproxy.io/owning-gateway"
+        labels = {f"{owner}-name": self.gateway.name, f"{owner}-namespace": PLACE}
+        pods = await self.client.select(POD, labels, ENVOY_NAMESPACE)
+        started = [each for each in pods if "deletionTimestamp" not in each["metadata"]]
+        return len(await self.envoys()) == len(started)
 
     async def use(self, *certificates: str) -> None:
         """Have the listener take its certificates from these Secrets."""

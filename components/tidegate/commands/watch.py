@@ -87,8 +87,16 @@ async def _looks(watched: ServiceWatch, show: Show) -> SwitchOutcome:
         show(view)
         if view.outcome is not None:
             return view.outcome
+        _end_when_interrupted()
         due = max(due + LOOK_SECONDS, time.monotonic())
         await asyncio.sleep(due - time.monotonic())
+
+
+def _end_when_interrupted() -> None:
+    """Raise what Ctrl-C raises, should a request's own time limit have swallowed it."""
+    task = asyncio.current_task()
+    if task is not None and task.cancelling():
+        raise asyncio.CancelledError
 
 
 def _print(text: str) -> None:

@@ -1,8 +1,10 @@
 """`tidegate watch`: what is shown of a service and of its switch, and how it ends."""
 
 import asyncio
+import contextlib
 import io
 import json
+import signal
 from typing import Any
 
 import pytest
@@ -199,6 +201,23 @@ def test_it_ends_with_the_switch_and_its_outcome(
     assert result.exit_code == code, result.output
     assert seen[0].outcome is None
     assert f"the stand-in ends with {ending}" in result.output
+
+
+@pytest.mark.timeout(20)
+def test_it_ends_when_interrupted_though_a_look_swallowed_it(
+    scene: Scene, counted: dict[str, UserCounters], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    look = ServiceWatch.look
+
+    async def interrupted(self: ServiceWatch) -> ServiceView:
+        signal.raise_signal(signal.SIGINT)
+        with contextlib.suppress(asyncio.CancelledError):
+            await asyncio.sleep(10)
+        return await look(self)
+
+    monkeypatch.setattr(ServiceWatch, "look", interrupted)
+
+    assert scene.run("watch", "digits").exit_code == 130
 
 
 def test_an_unknown_service_is_refused(scene: Scene) -> None:

@@ -6,6 +6,7 @@ from tidegate.cluster.errors import ClusterError
 from tidegate.provider.errors import ProviderError
 from tidegate.provider.handler import Created, Operation, Outputs, ResourceHandler, ResourceModel
 from tidegate.provider.kubernetes.access import ClusterAccess
+from tidegate.provider.kubernetes.scaling_down import ScalingDown
 from tidegate.provider.kubernetes.slot_parts import remove_slot
 
 
@@ -45,8 +46,13 @@ class SlotRemovalHandler(ResourceHandler[SlotRemovalInputs, SlotRemovalOutputs])
     async def delete(
         self, operation: Operation, resource_id: str, outputs: SlotRemovalOutputs
     ) -> None:
+        """What it held is free again when this ends: its pods have gone, as with the engine's own
+        deletion of a Deployment.
+        """
         try:
             await remove_slot(self._access.cluster(), outputs.service, resource_id)
+            down = ScalingDown(self._access)
+            await down.wait_until_gone(operation, outputs.service, [resource_id])
         except ClusterError as error:
             raise ProviderError(f"the slot of {resource_id}: {error}") from error
 

@@ -136,6 +136,9 @@ class GateRuns:
         verdict = _verdict_of(state, run)
         if verdict is not None:
             return verdict
+        # A pod may outlive its Job for a while: it must not decide what was said to be undecided.
+        with contextlib.suppress(NotFoundError):
+            await patiently(operation, lambda: self._leases.ask_to_cancel(run.name))
         current = await patiently(operation, lambda: self.records.run(run.name))
         progress = current.progress if current is not None else None
         if progress is not None and progress.event in {"error", "cancelled", "leaseLost"}:

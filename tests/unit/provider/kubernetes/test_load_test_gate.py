@@ -10,6 +10,7 @@ from tests.unit.provider.kubernetes.runners import Runners, note, until
 from tests.unit.provider.stand_ins import Said
 from tidegate.cluster import names
 from tidegate.cluster.kinds import CONFIG_MAP, ENDPOINT_SLICE, JOB, LEASE, POD
+from tidegate.cluster.leases import Leases
 from tidegate.gate.verdict import Outcome
 from tidegate.provider.errors import CancelledOperation, ProviderError
 from tidegate.provider.handler import Created, Diff
@@ -203,6 +204,10 @@ async def test_a_job_that_is_deleted_or_evicted_is_said(
         (job,) = [each for each in runners.jobs() if not _ended(api, each)]
         end(job)
         assert words in await update
+    leases = Leases(api.cluster())
+    cancelled = [await leases.state(name) for name in api.names(LEASE.plural)]
+    assert len(cancelled) == 2, "one of each run"
+    assert all(each is not None and each.is_cancelled for each in cancelled), "its pod may go on"
 
 
 async def test_a_run_that_a_killed_update_left_is_taken_up(

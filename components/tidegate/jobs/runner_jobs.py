@@ -69,7 +69,8 @@ def job_object(job: RunnerJob, settings: RunnerSettings) -> Object:
         "metadata": {"name": job.name, "labels": labels, "annotations": about},
         "spec": {
             "backoffLimit": 0 if job.kind == "gate" else SWITCH_TRIES,
-            "podFailurePolicy": {"rules": [_NOT_AGAIN_WHEN_REFUSED]},
+            # No podFailurePolicy: with one, a pod on a lost node counts as failed only once its
+            # node has confirmed the end, which a lost one never does.
             "ttlSecondsAfterFinished": KEPT_SECONDS,
             "template": {
                 "metadata": {"labels": labels, "annotations": about | _NOT_TO_BE_MOVED},
@@ -85,10 +86,6 @@ _NOT_TO_BE_MOVED = {
 }
 """Autoscalers leave the node alone meanwhile; a gate would have to begin again."""
 _MESSAGE_IS_FILE, _OR_LAST_LINES = "File", "FallbackToLogsOnError"
-_NOT_AGAIN_WHEN_REFUSED = {
-    "action": "FailJob",
-    "onExitCodes": {"containerName": "runner", "operator": "In", "values": [names.EXIT_REFUSED]},
-}
 
 
 def _pod(job: RunnerJob, settings: RunnerSettings) -> Object:

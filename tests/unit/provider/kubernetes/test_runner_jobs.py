@@ -36,14 +36,14 @@ def test_a_gate_is_never_repeated_by_itself_and_a_switch_is() -> None:
     assert pod_of(GATE)["restartPolicy"] == pod_of(SWITCH)["restartPolicy"] == "Never"
 
 
-def test_a_runner_that_the_api_server_refuses_is_not_started_again() -> None:
-    (rule,) = job_object(SWITCH, settings())["spec"]["podFailurePolicy"]["rules"]
-    (container,) = pod_of(SWITCH)["containers"]
+def test_a_pod_on_a_lost_node_counts_as_failed_at_once() -> None:
+    for job in (GATE, SWITCH):
+        assert "podFailurePolicy" not in job_object(job, settings())["spec"]
 
-    assert (rule["action"], rule["onExitCodes"]["values"]) == ("FailJob", [names.EXIT_REFUSED])
-    assert rule["onExitCodes"]["containerName"] == container["name"]
-    assert container["terminationMessagePolicy"] == "FallbackToLogsOnError", "it says why"
-    assert pod_of(GATE)["containers"][0]["terminationMessagePolicy"] == "File", "a verdict only"
+
+def test_a_switch_that_ends_says_why_and_a_gate_leaves_a_verdict_only() -> None:
+    assert pod_of(SWITCH)["containers"][0]["terminationMessagePolicy"] == "FallbackToLogsOnError"
+    assert pod_of(GATE)["containers"][0]["terminationMessagePolicy"] == "File"
 
 
 def test_the_runner_is_told_which_run_it_carries_out() -> None:

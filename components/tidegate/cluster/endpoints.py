@@ -1,9 +1,10 @@
 """How many servers stand ready behind the Services of a namespace."""
 
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
+from typing import Any
 
-from tidegate.cluster.client import Cluster, Object
+from tidegate.cluster.client import Cluster
 from tidegate.cluster.kinds import ENDPOINT_SLICE
 
 SERVICE_NAME_LABEL = "kubernetes.io/service-name"
@@ -18,7 +19,7 @@ async def ready_endpoints(cluster: Cluster, service: str | None = None) -> Count
     return count_ready(await cluster.select(ENDPOINT_SLICE, labels))
 
 
-def count_ready(slices: Iterable[Object]) -> Counter[str]:
+def count_ready(slices: Iterable[Mapping[str, Any]]) -> Counter[str]:
     """A pod counts once, also with addresses of both families, which have slices of their own."""
     pods = {
         (slice_["metadata"].get("labels", {}).get(SERVICE_NAME_LABEL, ""), _who(endpoint))
@@ -29,11 +30,11 @@ def count_ready(slices: Iterable[Object]) -> Counter[str]:
     return Counter(service for service, _ in pods)
 
 
-def _who(endpoint: Object) -> str:
+def _who(endpoint: Mapping[str, Any]) -> str:
     target = endpoint.get("targetRef") or {}
     return str(target.get("uid") or endpoint["addresses"][0])
 
 
-def _is_ready(endpoint: Object) -> bool:
+def _is_ready(endpoint: Mapping[str, Any]) -> bool:
     """Without a condition an endpoint counts as ready, says its API."""
     return (endpoint.get("conditions") or {}).get("ready") is not False

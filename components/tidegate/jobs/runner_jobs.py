@@ -85,7 +85,6 @@ _NOT_TO_BE_MOVED = {
     "karpenter.sh/do-not-disrupt": "true",
 }
 """Autoscalers leave the node alone meanwhile; a gate would have to begin again."""
-_MESSAGE_IS_FILE, _OR_LAST_LINES = "File", "FallbackToLogsOnError"
 
 
 def _pod(job: RunnerJob, settings: RunnerSettings) -> Object:

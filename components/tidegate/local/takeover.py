@@ -20,8 +20,10 @@ from tidegate.traffic.takeover import (
     Takeover,
     TakeoverError,
     TakeoverUnprovenError,
+    always_changed,
     check_evidence,
     full_weight_to,
+    takeover_note,
 )
 
 ATTEMPTS = 20
@@ -76,7 +78,7 @@ async def take_over(
         raise TakeoverError(f"the traffic was not moved: {error}") from error
     folder.note(
         "rollback",
-        f"{by} moved all traffic to {revision} at once with `tidegate rollback --now`",
+        takeover_note(by, revision),
         user=by,
         revision=revision,
         release=release,
@@ -137,7 +139,4 @@ async def _replace_routes(stack: LocalStack, service: str, revision: str, sleep:
             continue
         seconds = time.monotonic() - began
         return Takeover(service, revision, before.weights, after.weights, seconds)
-    raise TakeoverError(
-        f"the routes of {service} changed {ATTEMPTS} times in a row while they were to be "
-        "replaced; find out with `tidegate history` what moves them"
-    )
+    raise always_changed(service, ATTEMPTS)

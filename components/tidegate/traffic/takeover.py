@@ -51,3 +51,16 @@ def check_evidence(
             f"{revision} takes no traffic: it was turned back at {turned_back.at}, because "
             f"{turned_back.reason}"
         )
+
+
+def takeover_note(by: str, revision: str) -> str:
+    """The journal's sentence about a move."""
+    return f"{by} moved all traffic to {revision} at once with `tidegate rollback --now`"
+
+
+def always_changed(service: str, attempts: int) -> TakeoverError:
+    """Something else moves the traffic at the same time."""
+    return TakeoverError(
+        f"the routes of {service} changed {attempts} times in a row while they were to be "
+        "replaced; find out with `tidegate history` what moves them"
+    )

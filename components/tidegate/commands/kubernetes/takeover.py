@@ -24,7 +24,14 @@ from tidegate.traffic.plan import Stage
 from tidegate.traffic.routes import ServiceRoutes
 from tidegate.traffic.switch_documents import Ending, Override
 from tidegate.traffic.switch_history import SwitchPlan
-from tidegate.traffic.takeover import Takeover, TakeoverError, check_evidence, full_weight_to
+from tidegate.traffic.takeover import (
+    Takeover,
+    TakeoverError,
+    always_changed,
+    check_evidence,
+    full_weight_to,
+    takeover_note,
+)
 
 ATTEMPTS = 5
 """How often the routes may change while the Job starts: a canary's conductor sets them rarely."""
@@ -114,10 +121,7 @@ class ClusterTakeover:
             if outcome.ending is not Ending.SUPERSEDED:
                 raise TakeoverError(f"the traffic was not moved: {outcome.reason}")
             say(f"{outcome.reason}; asking again")
-        raise TakeoverError(
-            f"the routes of {self._service} changed {ATTEMPTS} times in a row while they were to "
-            "be replaced; find out with `tidegate history` what moves them"
-        )
+        raise always_changed(self._service, ATTEMPTS)
 
     async def _recorded(self, newest: SwitchRun) -> Recorded | None:
         return await RecordedRoutes(self._cluster, newest.gateway).of(self._service)
@@ -144,8 +148,7 @@ class ClusterTakeover:
         await self._switches.note(
             self._service,
             "rollback",
-            f"{self._by} moved all traffic to {self._revision} at once with "
-            "`tidegate rollback --now`",
+            takeover_note(self._by, self._revision),
             user=self._by,
             revision=self._revision,
             release=release_in(self._service, self._revision),

@@ -1,7 +1,12 @@
 """The cluster that the provider is configured for."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
+
 from tidegate.cluster.client import Cluster, connect
+from tidegate.cluster.errors import ClusterError
 from tidegate.provider.configuration import KubernetesConfiguration
+from tidegate.provider.errors import ProviderError
 from tidegate.traffic.gateway_api.recorded import RecordedRoutes
 
 
@@ -22,3 +27,12 @@ class ClusterAccess:
     def routes(self) -> RecordedRoutes:
         """Raises SpecError as `cluster` does."""
         return RecordedRoutes(self.cluster(), self.configuration.gateway)
+
+
+@contextmanager
+def as_provider_error(about: str | None = None) -> Iterator[None]:
+    """What the cluster refuses, as the engine is told of it: "`about`: what the cluster said"."""
+    try:
+        yield
+    except ClusterError as error:
+        raise ProviderError(f"{about}: {error}" if about else str(error)) from error

@@ -2,7 +2,6 @@
 
 from pydantic import Field
 
-from tidegate.cluster.errors import ClusterError
 from tidegate.provider.errors import ProviderError
 from tidegate.provider.handler import (
     Created,
@@ -12,7 +11,7 @@ from tidegate.provider.handler import (
     ResourceHandler,
     ResourceModel,
 )
-from tidegate.provider.kubernetes.access import ClusterAccess
+from tidegate.provider.kubernetes.access import ClusterAccess, as_provider_error
 from tidegate.provider.kubernetes.scaling_down import ScalingDown
 from tidegate.provider.kubernetes.slot_scale import SlotScale, scales_of
 
@@ -64,15 +63,13 @@ class ColdStandbyHandler(ResourceHandler[ColdStandbyInputs, ColdStandbyOutputs])
         self, operation: Operation, inputs: ColdStandbyInputs
     ) -> Created[ColdStandbyOutputs]:
         down = ScalingDown(self._access)
-        try:
+        with as_provider_error(f"{inputs.revision} keeps its pods"):
             for slot in await self._running(inputs):
                 why = (await down.users(inputs.service)).of(slot.revision)
                 if why is not None:
                     raise ProviderError(f"{slot.revision} keeps its pods: {why}")
                 await down.to_zero(operation, inputs.service, slot, inputs.drain_seconds)
                 operation.info(f"{slot.revision} stands by with zero replicas")
-        except ClusterError as error:
-            raise ProviderError(f"{inputs.revision} keeps its pods: {error}") from error
         return Created(inputs.service, ColdStandbyOutputs())
 
     async def read(
@@ -90,8 +87,6 @@ class ColdStandbyHandler(ResourceHandler[ColdStandbyInputs, ColdStandbyOutputs])
 
     async def _running(self, inputs: ColdStandbyInputs) -> list[SlotScale]:
         """The standby's workload when it shall have pods."""
-        try:
+        with as_provider_error():
             found = await scales_of(self._access.cluster(), inputs.service)
-        except ClusterError as error:
-            raise ProviderError(str(error)) from error
         return [each for each in found if each.revision == inputs.revision and each.replicas]

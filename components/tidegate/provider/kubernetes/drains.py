@@ -4,15 +4,14 @@ import time
 
 from tidegate.cluster import names
 from tidegate.cluster.client import Cluster
-from tidegate.cluster.kinds import ENDPOINT_SLICE, JOB
+from tidegate.cluster.endpoints import ready_endpoints
+from tidegate.cluster.kinds import JOB
 from tidegate.cluster.leases import Leases
 from tidegate.jobs.runner_jobs import RunnerJob, job_object
 from tidegate.jobs.runner_state import RunnerState, look, why_it_ended
 from tidegate.provider.configuration import KubernetesConfiguration
 from tidegate.provider.handler import Operation
-from tidegate.provider.kubernetes.diagnosis.slots import ready_endpoints
 from tidegate.provider.kubernetes.patience import patiently, saying_once
-from tidegate.provider.kubernetes.slot_observer import SERVICE_NAME_LABEL
 from tidegate.records.drains import DrainRecords, DrainRequest, DrainRun
 from tidegate.records.switches import SwitchRecords, SwitchRun
 from tidegate.traffic.switch_documents import DrainRecord
@@ -78,8 +77,7 @@ class Drains:
 
     async def _can_be_asked(self, revision: str) -> bool:
         """Whether there is a server that could have begun something."""
-        slices = await self._cluster.select(ENDPOINT_SLICE, {SERVICE_NAME_LABEL: revision})
-        return ready_endpoints(slices) > 0
+        return (await ready_endpoints(self._cluster, revision))[revision] > 0
 
     async def _is_drained(self, service: str, revision: str) -> bool:
         """Whether the last switch that took traffic from the revision saw its last answer."""

@@ -4,15 +4,13 @@ from pathlib import Path
 
 from tidegate.cluster import names
 from tidegate.cluster.client import Cluster
-from tidegate.cluster.kinds import ENDPOINT_SLICE
+from tidegate.cluster.endpoints import ready_endpoints
 from tidegate.gate.profile import parse_profile
 from tidegate.gate.request import Baseline, GateRequest, split_target
 from tidegate.jobs.runner_jobs import gate_workers
 from tidegate.provider.handler import Operation
 from tidegate.provider.kubernetes.access import ClusterAccess
-from tidegate.provider.kubernetes.diagnosis.slots import ready_endpoints
 from tidegate.provider.kubernetes.gate_runs import GateAsked
-from tidegate.provider.kubernetes.slot_observer import SERVICE_NAME_LABEL
 from tidegate.provider.shared.gate_decisions import subject_digests
 from tidegate.provider.shared.gate_inputs import LoadTestGateInputs
 from tidegate.provider.shared.release_files import declared_release
@@ -119,5 +117,4 @@ async def _baseline(
 async def _countable(cluster: Cluster, metrics_target: str) -> str | None:
     """The target, unless several pods are behind it: each counts only its own requests."""
     service = split_target(metrics_target)[0].partition(".")[0]
-    slices = await cluster.select(ENDPOINT_SLICE, {SERVICE_NAME_LABEL: service})
-    return metrics_target if ready_endpoints(slices) <= 1 else None
+    return metrics_target if (await ready_endpoints(cluster, service))[service] <= 1 else None

@@ -16,7 +16,7 @@ from tidegate.provider.handler import (
     ResourceHandler,
     ResourceModel,
 )
-from tidegate.provider.kubernetes.access import ClusterAccess
+from tidegate.provider.kubernetes.access import ClusterAccess, as_provider_error
 from tidegate.provider.kubernetes.patience import patiently, saying_once
 from tidegate.traffic.gateway_api.listeners import GatewayStatus, gateway_status
 
@@ -67,10 +67,8 @@ class GatewayReadinessHandler(ResourceHandler[GatewayReadinessInputs, GatewayRea
             if missing := await self._missing_secrets(new):
                 raise ProviderError(f"{'; '.join(missing)}, and users would lose it: make it first")
             return inputs
-        try:
+        with as_provider_error():
             status = await self._status(new)
-        except ClusterError as error:
-            raise ProviderError(str(error)) from error
         return Diff(notes=status.refusals if status is not None else ())
 
     async def foresee(self, inputs: GatewayReadinessInputs) -> Sequence[str]:
@@ -79,10 +77,8 @@ class GatewayReadinessHandler(ResourceHandler[GatewayReadinessInputs, GatewayRea
     async def create(
         self, operation: Operation, inputs: GatewayReadinessInputs
     ) -> Created[GatewayReadinessOutputs]:
-        try:
+        with as_provider_error(f"Gateway {_id(inputs)} is not ready"):
             condition = await self._wait(saying_once(operation), inputs)
-        except ClusterError as error:
-            raise ProviderError(f"Gateway {_id(inputs)} is not ready: {error}") from error
         return Created(_id(inputs), GatewayReadinessOutputs(condition=condition))
 
     async def read(
@@ -90,10 +86,8 @@ class GatewayReadinessHandler(ResourceHandler[GatewayReadinessInputs, GatewayRea
     ) -> GatewayReadinessOutputs | None:
         if inputs is None:
             return None
-        try:
+        with as_provider_error():
             status = await self._status(inputs)
-        except ClusterError as error:
-            raise ProviderError(str(error)) from error
         return GatewayReadinessOutputs(condition=_served(inputs)) if status is not None else None
 
     async def delete(

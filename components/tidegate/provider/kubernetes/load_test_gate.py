@@ -4,7 +4,7 @@ from tidegate.cluster.errors import ClusterError
 from tidegate.gate.verdict import Outcome
 from tidegate.provider.errors import CancelledOperation, ProviderError
 from tidegate.provider.handler import CheckFailure, Created, Diff, Operation, ResourceHandler
-from tidegate.provider.kubernetes.access import ClusterAccess
+from tidegate.provider.kubernetes.access import ClusterAccess, as_provider_error
 from tidegate.provider.kubernetes.gate_requests import gate_asked
 from tidegate.provider.kubernetes.gate_runs import GateRunError, GateRuns
 from tidegate.provider.shared.gate_decisions import may_run_again, refusal
@@ -40,7 +40,7 @@ class LoadTestGateHandler(ResourceHandler[LoadTestGateInputs, LoadTestGateOutput
         """A gate that passed stays passed, whatever its role and profile become."""
         if new.revision != resource_id:
             return Diff(replace=("revision",))
-        try:
+        with as_provider_error():
             gate = await self._runs().records.find(resource_id)
             if gate is not None and gate.has_passed:
                 passed = outputs.outcome == Outcome.PASS.value
@@ -48,8 +48,6 @@ class LoadTestGateHandler(ResourceHandler[LoadTestGateInputs, LoadTestGateOutput
             if new.role == "required":
                 return Diff(changed=("role",))
             under_way = gate is not None and await self._runs().under_way(gate) is not None
-        except ClusterError as error:
-            raise ProviderError(str(error)) from error
         return Diff(changed=("role",)) if under_way else Diff()
 
     async def create(
@@ -70,23 +68,19 @@ class LoadTestGateHandler(ResourceHandler[LoadTestGateInputs, LoadTestGateOutput
     async def read(
         self, resource_id: str, inputs: LoadTestGateInputs | None
     ) -> LoadTestGateOutputs | None:
-        try:
+        with as_provider_error():
             gate = await self._runs().records.find(resource_id)
-        except ClusterError as error:
-            raise ProviderError(str(error)) from error
         return _outputs(gate) if gate is not None else None
 
     async def delete(
         self, operation: Operation, resource_id: str, outputs: LoadTestGateOutputs
     ) -> None:
         runs = self._runs()
-        try:
+        with as_provider_error():
             gate = await runs.records.find(resource_id)
             if gate is not None and (run := await runs.under_way(gate)) is not None:
                 await runs.cancel(run)
             await runs.remove(resource_id)
-        except ClusterError as error:
-            raise ProviderError(str(error)) from error
 
     # -- deciding -----------------------------------------------------------------------------
 

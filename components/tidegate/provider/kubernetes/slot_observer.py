@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from tidegate.cluster.client import Cluster
+from tidegate.cluster.endpoints import SERVICE_NAME_LABEL
 from tidegate.cluster.kinds import (
     DEPLOYMENT,
     ENDPOINT_SLICE,
@@ -26,7 +27,6 @@ WORKLOADS = {
 }
 GROUP_LABEL = "leaderworkerset.sigs.k8s.io/name"
 """On every pod and StatefulSet of a LeaderWorkerSet: its name (API of LeaderWorkerSet v1)."""
-SERVICE_NAME_LABEL = "kubernetes.io/service-name"
 LOG_LINES = 5
 EXPLAIN_SECONDS = 5.0
 

@@ -19,7 +19,7 @@ PARTS: tuple[Kind, ...] = (
 
 async def revisions_with_a_slot(cluster: Cluster, service: str) -> set[str]:
     """Raises ClusterError."""
-    found = await _select(cluster, SERVICE, names.selector(service))
+    found = await select_ours(cluster, SERVICE, names.selector(service))
     labels = [each["metadata"].get("labels") or {} for each in found]
     return {str(each[names.REVISION_LABEL]) for each in labels if names.REVISION_LABEL in each}
 
@@ -30,13 +30,14 @@ async def remove_slot(cluster: Cluster, service: str, revision: str) -> None:
     Raises ClusterError.
     """
     for kind in PARTS:
-        for each in await _select(cluster, kind, names.selector(service, revision)):
+        for each in await select_ours(cluster, kind, names.selector(service, revision)):
             if names.RECORD_LABEL not in each["metadata"]["labels"]:
                 await cluster.delete(kind, str(each["metadata"]["name"]))
 
 
-async def _select(cluster: Cluster, kind: Kind, labels: dict[str, str]) -> list[Object]:
+async def select_ours(cluster: Cluster, kind: Kind, labels: dict[str, str]) -> list[Object]:
+    """Empty where the cluster lacks the kind, or we the right to it. Raises ClusterError."""
     try:
         return await cluster.select(kind, labels)
     except (ForbiddenError, MissingKindError):
-        return []  # without the kind, or the right to make it, there are none of ours
+        return []  # what cannot be made here was never made

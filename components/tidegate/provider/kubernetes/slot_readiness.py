@@ -16,7 +16,7 @@ from tidegate.provider.handler import (
     ResourceHandler,
     ResourceModel,
 )
-from tidegate.provider.kubernetes.access import ClusterAccess
+from tidegate.provider.kubernetes.access import ClusterAccess, as_provider_error
 from tidegate.provider.kubernetes.diagnosis.pools import DeclaredPool, Pools
 from tidegate.provider.kubernetes.diagnosis.slots import (
     SlotObserved,
@@ -78,10 +78,8 @@ class SlotReadinessHandler(ResourceHandler[SlotReadinessInputs, SlotReadinessOut
 
     async def foresee(self, inputs: SlotReadinessInputs) -> Sequence[str]:
         kind, _ = WORKLOADS[inputs.workload]
-        try:
+        with as_provider_error():
             return await self._missing_kinds.told(self._access.cluster(), kind)
-        except ClusterError as error:
-            raise ProviderError(str(error)) from error
 
     async def diff(
         self,
@@ -102,10 +100,8 @@ class SlotReadinessHandler(ResourceHandler[SlotReadinessInputs, SlotReadinessOut
         changed = tuple(each for each in inputs.changed if each in WAITED_FOR)
         if changed:
             return Diff(changed=changed)
-        try:
+        with as_provider_error():
             observed, wanted = await self._observer(new).observe()
-        except ClusterError as error:
-            raise ProviderError(str(error)) from error
         if new.is_scaled and observed.workload is not None:
             replicas = replicas_of(observed.workload)
             if replicas < new.replicas:
@@ -120,10 +116,8 @@ class SlotReadinessHandler(ResourceHandler[SlotReadinessInputs, SlotReadinessOut
     async def create(
         self, operation: Operation, inputs: SlotReadinessInputs
     ) -> Created[SlotReadinessOutputs]:
-        try:
+        with as_provider_error(f"{inputs.revision} is not ready"):
             condition = await self._wait(operation, inputs)
-        except ClusterError as error:
-            raise ProviderError(f"{inputs.revision} is not ready: {error}") from error
         return Created(inputs.revision, SlotReadinessOutputs(condition=condition))
 
     async def read(
@@ -131,10 +125,8 @@ class SlotReadinessHandler(ResourceHandler[SlotReadinessInputs, SlotReadinessOut
     ) -> SlotReadinessOutputs | None:
         if inputs is None:
             return None
-        try:
+        with as_provider_error():
             observed, wanted = await self._observer(inputs).observe()
-        except ClusterError as error:
-            raise ProviderError(str(error)) from error
         if observed.workload is None:
             return None
         return SlotReadinessOutputs(condition=_condition(observed, wanted))

@@ -2,10 +2,8 @@
 
 from pydantic import Field
 
-from tidegate.cluster.errors import ClusterError
-from tidegate.provider.errors import ProviderError
 from tidegate.provider.handler import Created, Operation, Outputs, ResourceHandler, ResourceModel
-from tidegate.provider.kubernetes.access import ClusterAccess
+from tidegate.provider.kubernetes.access import ClusterAccess, as_provider_error
 from tidegate.provider.kubernetes.scaling_down import ScalingDown
 from tidegate.provider.kubernetes.slot_parts import remove_slot
 
@@ -49,12 +47,10 @@ class SlotRemovalHandler(ResourceHandler[SlotRemovalInputs, SlotRemovalOutputs])
         """What it held is free again when this ends: its pods have gone, as with the engine's own
         deletion of a Deployment.
         """
-        try:
+        with as_provider_error(f"the slot of {resource_id}"):
             await remove_slot(self._access.cluster(), outputs.service, resource_id)
             down = ScalingDown(self._access)
             await down.wait_until_gone(operation, outputs.service, [resource_id])
-        except ClusterError as error:
-            raise ProviderError(f"the slot of {resource_id}: {error}") from error
 
 
 def _outputs(inputs: SlotRemovalInputs) -> SlotRemovalOutputs:

@@ -2,8 +2,6 @@
 
 from pydantic import Field
 
-from tidegate.cluster.errors import ClusterError
-from tidegate.provider.errors import ProviderError
 from tidegate.provider.handler import (
     Created,
     Diff,
@@ -12,7 +10,7 @@ from tidegate.provider.handler import (
     ResourceHandler,
     ResourceModel,
 )
-from tidegate.provider.kubernetes.access import ClusterAccess
+from tidegate.provider.kubernetes.access import ClusterAccess, as_provider_error
 from tidegate.provider.kubernetes.scaling_down import ScalingDown, Users
 from tidegate.provider.kubernetes.slot_scale import SlotScale, scales_of
 
@@ -67,10 +65,8 @@ class SlotRoomHandler(ResourceHandler[SlotRoomInputs, SlotRoomOutputs]):
     async def create(
         self, operation: Operation, inputs: SlotRoomInputs
     ) -> Created[SlotRoomOutputs]:
-        try:
+        with as_provider_error(f"no room for a slot of {inputs.service}"):
             await self._make_room(operation, inputs)
-        except ClusterError as error:
-            raise ProviderError(f"no room for a slot of {inputs.service}: {error}") from error
         return Created(inputs.service, SlotRoomOutputs())
 
     async def read(self, resource_id: str, inputs: SlotRoomInputs | None) -> SlotRoomOutputs | None:
@@ -87,11 +83,9 @@ class SlotRoomHandler(ResourceHandler[SlotRoomInputs, SlotRoomOutputs]):
 
     async def _look(self, inputs: SlotRoomInputs) -> tuple[list[SlotScale], Users]:
         """Slots that nobody declares, and who is reached by users."""
-        try:
+        with as_provider_error():
             leaving = await self._leaving(inputs)
             users = await ScalingDown(self._access).users(inputs.service) if leaving else Users({})
-        except ClusterError as error:
-            raise ProviderError(str(error)) from error
         return leaving, users
 
     async def _leaving(self, inputs: SlotRoomInputs) -> list[SlotScale]:

@@ -10,9 +10,9 @@ from dataclasses import dataclass
 from typing import Any
 
 from tidegate.cluster import names
-from tidegate.cluster.client import Cluster, Object
-from tidegate.cluster.errors import ForbiddenError, MissingKindError
+from tidegate.cluster.client import Cluster
 from tidegate.cluster.kinds import DEPLOYMENT, LEADER_WORKER_SET, Kind
+from tidegate.provider.kubernetes.slot_parts import select_ours
 
 
 @dataclass(frozen=True)
@@ -40,11 +40,9 @@ async def scale_to(cluster: Cluster, kind: Kind, name: str, replicas: int) -> No
 
 async def scales_of(cluster: Cluster, service: str) -> list[SlotScale]:
     """Workloads that tidegate made for the service, by name. Raises ClusterError."""
-    found = [(DEPLOYMENT, each) for each in await _select(cluster, DEPLOYMENT, service)]
-    try:
-        groups = await _select(cluster, LEADER_WORKER_SET, service)
-    except (ForbiddenError, MissingKindError):
-        groups = []  # without the kind, or the right to make it, there are none of ours
+    labels = names.selector(service)
+    found = [(DEPLOYMENT, each) for each in await cluster.select(DEPLOYMENT, labels)]
+    groups = await select_ours(cluster, LEADER_WORKER_SET, labels)
     found += [(LEADER_WORKER_SET, each) for each in groups]
     scales = [
         SlotScale(kind, each["metadata"]["name"], revision, replicas_of(each))
@@ -52,7 +50,3 @@ async def scales_of(cluster: Cluster, service: str) -> list[SlotScale]:
         if (revision := (each["metadata"].get("labels") or {}).get(names.REVISION_LABEL))
     ]
     return sorted(scales, key=lambda each: each.name)
-
-
-async def _select(cluster: Cluster, kind: Kind, service: str) -> list[Object]:
-    return await cluster.select(kind, names.selector(service))

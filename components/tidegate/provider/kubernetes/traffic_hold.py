@@ -1,9 +1,8 @@
 """`TrafficHold` of a cluster: keeps a slot from being deleted while traffic can reach it."""
 
-from tidegate.cluster.errors import ClusterError
 from tidegate.provider.errors import ProviderError
 from tidegate.provider.handler import Created, Operation, ResourceHandler
-from tidegate.provider.kubernetes.access import ClusterAccess
+from tidegate.provider.kubernetes.access import ClusterAccess, as_provider_error
 from tidegate.provider.kubernetes.drains import Drains
 from tidegate.provider.shared.hold_inputs import (
     TrafficHoldInputs,
@@ -44,7 +43,7 @@ class TrafficHoldHandler(ResourceHandler[TrafficHoldInputs, TrafficHoldOutputs])
                 f"{resource_id} stays: its state does not say whose revision it is. "
                 "Run `pulumi refresh`, which reads it"
             )
-        try:
+        with as_provider_error(f"{resource_id} stays"):
             recorded = await self._access.routes().of(service)
             if recorded is not None:
                 refuse_while_routed(resource_id, recorded.routes)
@@ -57,8 +56,6 @@ class TrafficHoldHandler(ResourceHandler[TrafficHoldInputs, TrafficHoldOutputs])
                 outputs.drain_limit_seconds,
                 is_pinned=recorded is not None and recorded.mentions(resource_id),
             )
-        except ClusterError as error:
-            raise ProviderError(f"{resource_id} stays: {error}") from error
 
 
 def _outputs(inputs: TrafficHoldInputs) -> TrafficHoldOutputs:

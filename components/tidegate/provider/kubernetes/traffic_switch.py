@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from tidegate.cluster.errors import ClusterError
 from tidegate.provider.errors import ProviderError
 from tidegate.provider.handler import CheckFailure, Created, Diff, Operation, ResourceHandler
-from tidegate.provider.kubernetes.access import ClusterAccess
+from tidegate.provider.kubernetes.access import ClusterAccess, as_provider_error
 from tidegate.provider.kubernetes.missing_kinds import MissingKinds
 from tidegate.provider.kubernetes.patience import in_a_preview, patiently
 from tidegate.provider.kubernetes.strays import find_strays, remove_strays
@@ -37,20 +37,16 @@ class TrafficSwitchHandler(ResourceHandler[TrafficSwitchInputs, TrafficSwitchOut
         self._missing_kinds = MissingKinds()
 
     async def check(self, inputs: TrafficSwitchInputs) -> list[CheckFailure]:
-        try:
+        with as_provider_error():
             override = await self._records().override(inputs.service)
-        except ClusterError as error:
-            raise ProviderError(str(error)) from error
         if override is not None and override.revision != inputs.revision:
             stack_file = self._access.configuration.stack_file
             return [CheckFailure("revision", overridden(override, inputs.revision, stack_file))]
         return []
 
     async def foresee(self, inputs: TrafficSwitchInputs) -> Sequence[str]:
-        try:
+        with as_provider_error():
             return await self._missing_kinds.told(self._access.cluster(), *OWNED)
-        except ClusterError as error:
-            raise ProviderError(str(error)) from error
 
     async def diff(
         self,
@@ -62,15 +58,13 @@ class TrafficSwitchHandler(ResourceHandler[TrafficSwitchInputs, TrafficSwitchOut
         """Compare with the live routes: after a killed `up`, old inputs say nothing."""
         if new.service != resource_id:
             return Diff(replace=("service",))
-        try:
+        with as_provider_error():
             recorded = await self._access.routes().of(new.service)
             run = await self._records().unfinished(new.service)
             override = await self._records().override(new.service)
             strays = await in_a_preview(
                 lambda: find_strays(self._access, new.service, _known(old, new))
             )
-        except ClusterError as error:
-            raise ProviderError(str(error)) from error
         # A reason to try again is only read when a switch was turned back.
         changed = set((await super().diff(resource_id, outputs, old, new)).changed) - {"retry"}
         notes: list[str] = []
@@ -113,10 +107,8 @@ class TrafficSwitchHandler(ResourceHandler[TrafficSwitchInputs, TrafficSwitchOut
     async def read(
         self, resource_id: str, inputs: TrafficSwitchInputs | None
     ) -> TrafficSwitchOutputs | None:
-        try:
+        with as_provider_error():
             recorded = await self._access.routes().of(resource_id)
-        except ClusterError as error:
-            raise ProviderError(str(error)) from error
         if recorded is None or recorded.routes.live_revision is None:
             return None
         condition = "; ".join(recorded.problems)
@@ -145,13 +137,11 @@ class TrafficSwitchHandler(ResourceHandler[TrafficSwitchInputs, TrafficSwitchOut
     async def _remove_strays(
         self, operation: Operation, old: TrafficSwitchInputs | None, new: TrafficSwitchInputs
     ) -> None:
-        try:
+        with as_provider_error():
             # The traffic has moved already: a moment's silence must not fail the update now.
             strays = await patiently(
                 operation, lambda: remove_strays(self._access, new.service, _known(old, new))
             )
-        except ClusterError as error:
-            raise ProviderError(str(error)) from error
         for revision in strays:
             operation.info(f"removed {revision}: no stack declares it, no route mentions it")
 

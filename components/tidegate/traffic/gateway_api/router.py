@@ -2,9 +2,9 @@
 
 from collections.abc import Mapping
 
-from tidegate.cluster.client import Cluster, Object
+from tidegate.cluster.client import Cluster
+from tidegate.cluster.endpoints import ready_endpoints
 from tidegate.cluster.errors import ClusterError
-from tidegate.cluster.kinds import ENDPOINT_SLICE
 from tidegate.spec.kubernetes_gateway import GatewayReference
 from tidegate.traffic.gateway_api.data_plane import DataPlane
 from tidegate.traffic.gateway_api.desired import DesiredRoutes
@@ -97,20 +97,13 @@ class GatewayApiRouter:
         await self._data_plane.close()
 
     async def _has_endpoint(self, revision: str) -> bool:
-        labels = {"kubernetes.io/service-name": revision}
         try:
-            slices = await self._cluster.select(ENDPOINT_SLICE, labels)
+            return (await ready_endpoints(self._cluster, revision))[revision] > 0
         except ClusterError as error:
             raise RouterError(str(error)) from error
-        return any(_is_ready(each) for slice_ in slices for each in slice_.get("endpoints") or ())
 
 
 def _gaining(before: ServiceRoutes | None, after: ServiceRoutes) -> list[str]:
     """Revisions that come to traffic."""
     had = before.weights if before is not None else {}
     return sorted(each for each, weight in after.weights.items() if weight and not had.get(each))
-
-
-def _is_ready(endpoint: Object) -> bool:
-    """Without a condition an endpoint counts as ready, says its API."""
-    return (endpoint.get("conditions") or {}).get("ready") is not False

@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from tidegate.cluster.endpoints import count_ready
 from tidegate.provider.kubernetes.diagnosis.pods import is_ready, pod_trouble
 from tidegate.provider.kubernetes.diagnosis.pools import NO_POOLS, Pools
 from tidegate.provider.kubernetes.diagnosis.trouble import (
@@ -42,16 +43,6 @@ class SlotObserved:
         return seen is None or seen >= self.workload["metadata"].get("generation", 0)
 
 
-def ready_endpoints(slices: Sequence[Object]) -> int:
-    """Addresses that a Service sends requests to."""
-    return sum(
-        len(endpoint.get("addresses") or ())
-        for each in slices
-        for endpoint in each.get("endpoints") or ()
-        if (endpoint.get("conditions") or {}).get("ready") is not False
-    )
-
-
 @dataclass(frozen=True)
 class SlotWanted:
     """What a slot must reach. `pods` counts all of them, those of every replica's group."""
@@ -67,7 +58,7 @@ def is_slot_ready(observed: SlotObserved, wanted: SlotWanted) -> bool:
     return (
         observed.is_settled
         and observed.ready_pods >= wanted.pods
-        and (wanted.pods == 0 or ready_endpoints(observed.endpoint_slices) > 0)
+        and (wanted.pods == 0 or count_ready(observed.endpoint_slices).total() > 0)
     )
 
 

@@ -38,9 +38,6 @@ TERMINATION_MESSAGE = "termination.json"
 TERMINATION_MESSAGE_BYTES = 4096
 """The kubelet cuts what is longer."""
 
-EXIT_REFUSED = 7
-"""Exit code of a runner that the API server refuses: another try would end the same way."""
-
 
 def labels(
     service: str | None = None, revision: str | None = None, **more: str | None

@@ -87,8 +87,10 @@ def why_it_ended(state: RunnerState, job_name: str) -> str:
             ended = state_of.get("terminated")
             if ended:
                 reason, code = ended.get("reason") or "Error", ended.get("exitCode")
-                words = f"{name} ended ({reason}, exit code {code})"
                 last = _one_line(str(ended.get("message") or ""))
+                if last and code == 0:
+                    return f"{name} gave up: {last}"
+                words = f"{name} ended ({reason}, exit code {code})"
                 return f"{words}: {last}" if last else words
     failed = _condition(state.job, "Failed", "FailureTarget")
     said = _one_line(str((failed or {}).get("message") or "its pod has gone"))

@@ -2,9 +2,10 @@
 
 `python -m tidegate.runner.switch_job`, with TIDEGATE_NAMESPACE and TIDEGATE_RUN in its
 environment, reads the run's record over the API server and leaves the outcome there. Started again
-on the same run it goes on where that was. Exit code 0 means that there is an outcome, or that a
-drain is not wanted any more; with EXIT_REFUSED the Job fails at once, with any other it starts the
-process again. The last words are the container's termination message.
+on the same run it goes on where that was. With any exit code but 0 the Job starts the process
+again; with 0 there is an outcome, or a drain is not wanted any more, or the API server refuses what
+the process needs, and would refuse it again. The last words are the container's termination
+message.
 """
 
 import os
@@ -12,7 +13,7 @@ import sys
 
 from tidegate.cluster.client import Cluster, connect
 from tidegate.cluster.errors import ClusterError, is_refusal
-from tidegate.cluster.names import DRAIN, EXIT_REFUSED
+from tidegate.cluster.names import DRAIN, TERMINATION_MESSAGE
 from tidegate.runner.environment import RunnerEnvironment
 from tidegate.runner.signals import run_until_signalled
 from tidegate.runner.wanted import AnotherRunnerError, NotWantedError
@@ -28,6 +29,10 @@ def main() -> int:
     """Carry out the run that the environment names."""
     try:
         environment = RunnerEnvironment.read(os.environ)
+    except SpecError as error:
+        print(error, file=sys.stderr)
+        return EXIT_ERROR
+    try:
         cluster = connect(None, None, environment.namespace)
         return run_until_signalled(_carry_out(environment, cluster), EXIT_ERROR)
     except AnotherRunnerError as error:
@@ -38,7 +43,12 @@ def main() -> int:
         return EXIT_DONE
     except (SpecError, ClusterError, RouterError) as error:
         print(error, file=sys.stderr)
-        return EXIT_REFUSED if is_refusal(error) else EXIT_ERROR
+        if not is_refusal(error):
+            return EXIT_ERROR
+        # Only of a container that failed the kubelet takes the last lines for its message.
+        path = environment.work_folder / TERMINATION_MESSAGE
+        path.write_text(str(error), encoding="utf-8")
+        return EXIT_DONE
 
 
 async def _carry_out(environment: RunnerEnvironment, cluster: Cluster) -> int:

@@ -121,19 +121,23 @@ async def test_traffic_that_has_moved_goes_back_as_soon_as_it_may(
     assert (outcome.ending, outcome.reason) == (Ending.TURNED_BACK, FORBIDDEN)
 
 
-@pytest.mark.parametrize(
-    ("code", "exit_code"), [(403, names.EXIT_REFUSED), (503, switch_job.EXIT_ERROR)]
-)
-def test_a_runner_that_may_not_read_its_record_is_told_from_one_that_could_not(
+@pytest.mark.parametrize(("code", "is_tried_again"), [(403, False), (503, True)])
+def test_a_runner_that_may_not_read_its_record_is_not_tried_again(
     code: int,
-    exit_code: int,
+    is_tried_again: bool,
     monkeypatch: pytest.MonkeyPatch,
+    tmp_path: Path,
     capsys: pytest.CaptureFixture[str],
 ) -> None:
     api = ApiServer(refusals=[(code, status(code, "Forbidden", "cannot get configmaps"))])
     monkeypatch.setattr(switch_job, "connect", lambda *_: api.cluster())
     monkeypatch.setenv(names.NAMESPACE_VARIABLE, NAMESPACE)
     monkeypatch.setenv(names.RUN_VARIABLE, "switch.digits.001")
+    monkeypatch.setenv(names.WORK_FOLDER_VARIABLE, str(tmp_path))
 
-    assert switch_job.main() == exit_code
+    assert (switch_job.main() != 0) is is_tried_again
+    message = tmp_path / names.TERMINATION_MESSAGE
+    assert message.exists() is not is_tried_again
+    if not is_tried_again:
+        assert "cannot get configmaps" in message.read_text(encoding="utf-8")
     assert "cannot get configmaps" in capsys.readouterr().err

@@ -79,6 +79,10 @@ def test_the_termination_message_is_that_of_the_last_pod_with_one() -> None:
             ),
             "Pod p was ended, its node was lost: Taint manager: deleting",
         ),
+        (
+            RunnerState(job({"type": "Complete", "status": "True"}), [ended("cannot get leases")]),
+            "Pod runner-1 gave up: cannot get leases",
+        ),
         (RunnerState(FAILED, [ended(None, 137)]), "Pod runner-1 ended (E, exit code 137)"),
         (
             RunnerState(FAILED, [ended("cannot get leases\n", 7)]),

@@ -88,6 +88,7 @@ def kubernetes_platform(
             priority_class=cluster.priority_class,
             monitoring_namespace=cluster.monitoring_namespace,
             scheduling_seconds=cluster.scheduling_seconds,
+            gate_lease_namespace=cluster.gate_lease_namespace,
         ),
         # Nodes and what runs on each of them come first.
         pulumi.ResourceOptions(depends_on=[made]) if made is not None else None,

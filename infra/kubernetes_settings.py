@@ -79,6 +79,7 @@ class KubernetesSettings(SettingsModel):
     priority_class: DnsName | None = None
     monitoring_namespace: DnsLabel | None = "monitoring"
     scheduling_seconds: float = Field(default=600, gt=0)
+    gate_lease_namespace: DnsLabel | None = None
 
     @model_validator(mode="after")
     def _is_one_cluster(self) -> Self:

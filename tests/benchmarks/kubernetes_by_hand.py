@@ -11,7 +11,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
 from tests.cluster.many_services import ManyServices, host_name, pretended_pool
-from tests.cluster.project import LISTENER_PORT, ClusterProject
+from tests.cluster.project import GATES, LISTENER_PORT, ClusterProject
 from tests.engine.harness.command import Command
 from tests.engine.harness.toolchain_environment import VENV
 from tidegate.kubernetes.gateway_objects import gateway_objects, reference
@@ -174,7 +174,7 @@ def platform_objects(namespace: str, platform: Mapping[str, object]) -> Sequence
         priority_class(namespace),
         *gateway_objects(gateway, namespace),
         default_deny(namespace),
-        *runner_access(namespace, where),
+        *runner_access(namespace, where, GATES),
         runner_policy(_network(namespace, where)),
     ]
 

@@ -31,6 +31,8 @@ from tidegate.traffic.gateway_api.desired import DesiredRoutes
 from toolchain.installed import tool_path
 
 POOL = "l4"
+GATES = "gates"
+"""Namespace where the gates of all stacks take turns."""
 LISTENER_PORT = 8080
 HOST_NAME = "digits.example.org"
 ANY_DIGEST = f"sha256:{'0' * 64}"
@@ -72,6 +74,7 @@ class ClusterProject(Project):
         self.cluster = cluster
         self.namespace = namespace
         self.api: lightkube.Client = cluster.client(namespace)
+        self.api.apply(Namespace(metadata=ObjectMeta(name=GATES)), field_manager="tests")
         super().__init__(root)
         plugins = tool_path("pulumi-resource-kubernetes").parent
         self.environment["PATH"] = f"{plugins}{os.pathsep}{self.environment['PATH']}"
@@ -102,6 +105,7 @@ class ClusterProject(Project):
                         "gpuMemoryGib": 24,
                     }
                 },
+                "gateLeaseNamespace": GATES,
                 "schedulingSeconds": 60,
             }
         }

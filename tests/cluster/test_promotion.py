@@ -5,11 +5,20 @@ from pathlib import Path
 
 import pytest
 from lightkube.resources.batch_v1 import Job
+from lightkube.resources.coordination_v1 import Lease
 from lightkube.resources.core_v1 import Pod
+from lightkube.resources.rbac_authorization_v1 import Role
 
 from tests.cluster.harness.cluster import KubernetesCluster
 from tests.cluster.harness.envoy_gateway import EnvoyGateway
-from tests.cluster.project import HOST_NAME, ClusterProject, HTTPRoute, project_in
+from tests.cluster.project import (
+    GATES,
+    HOST_NAME,
+    POOL,
+    ClusterProject,
+    HTTPRoute,
+    project_in,
+)
 from tests.cluster.users import Users
 from tests.engine.harness.releases import SERVICE, WRONG_ANSWERS, worse_while_there_is
 from tests.engine.harness.waiting import wait_for
@@ -49,6 +58,8 @@ def test_the_first_update_serves_and_the_second_changes_nothing(project: Cluster
     assert project.weights() == {revision: 100}
     assert project.servers() == {revision}
     assert project.outputs()["services"][SERVICE]["live"] == revision
+    turn = project.api.get(Lease, names.accelerator_pool_lease(POOL), namespace=GATES)
+    assert turn.spec is not None and not turn.spec.holderIdentity, "given back by its gate"
     (route,) = project.objects(HTTPRoute)
     assert route["spec"]["hostnames"] == [HOST_NAME], "other services share the gateway"
     assert not project.up().changes
@@ -149,4 +160,5 @@ def test_destroy_leaves_no_object(project: ClusterProject) -> None:
 
     wait_for("the end of all objects", lambda: not project.left_objects(), 60)
     assert project.objects(Pod) == []
+    assert list(project.api.list(Role, namespace=GATES)) == []
     assert project.resources() == []

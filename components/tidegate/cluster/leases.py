@@ -24,44 +24,47 @@ class LeaseState:
 
 
 class Leases:
-    """Leases of one namespace."""
+    """Leases of one namespace; without, of the cluster's own."""
 
-    def __init__(self, cluster: Cluster) -> None:
+    def __init__(self, cluster: Cluster, namespace: str | None = None) -> None:
         self._cluster = cluster
+        self._namespace = namespace or cluster.namespace
 
     async def renew(self, name: str, service: str, revision: str | None = None) -> None:
         """Say that the run of that name is still wanted; makes its lease."""
         renewed = {"spec": {"renewTime": _now()}}
         try:
-            await self._cluster.patch(LEASE, name, renewed)
+            await self._cluster.patch(LEASE, name, renewed, self._namespace)
         except NotFoundError:
-            meta = {"name": name, "labels": labels(service, revision)}
+            meta = self._meta(name, labels(service, revision))
             await self._cluster.ensure(LEASE, {"metadata": meta, **renewed})
 
     async def ask_to_cancel(self, name: str) -> None:
         """Have the run stop. Raises NotFoundError when it has no lease."""
         annotations = {CANCEL_ANNOTATION: "true"}
-        await self._cluster.patch(LEASE, name, {"metadata": {"annotations": annotations}})
+        patch = {"metadata": {"annotations": annotations}}
+        await self._cluster.patch(LEASE, name, patch, self._namespace)
 
     async def state(self, name: str) -> LeaseState | None:
         """None when there is no such lease."""
-        found = await self._cluster.find(LEASE, name)
+        found = await self._cluster.find(LEASE, name, self._namespace)
         return _state(found) if found is not None else None
 
     async def hold(self, name: str, holder: str) -> None:
         """Become the holder of a run's lease, whoever was; the former one finds that it lost it."""
-        await self._cluster.patch(LEASE, name, {"spec": {"holderIdentity": holder}})
+        patch = {"spec": {"holderIdentity": holder}}
+        await self._cluster.patch(LEASE, name, patch, self._namespace)
 
     async def take(self, name: str, holder: str, stale: bool) -> bool:
         """Become the holder if nobody is, or if whoever is has been found `stale`.
 
         A holder renews by taking again. False when somebody else holds it or was quicker.
         """
-        found = await self._cluster.find(LEASE, name)
+        found = await self._cluster.find(LEASE, name, self._namespace)
         spec = {"holderIdentity": holder, "renewTime": _now()}
         try:
             if found is None:
-                content = {"metadata": {"name": name, "labels": labels()}, "spec": spec}
+                content = {"metadata": self._meta(name, labels()), "spec": spec}
                 await self._cluster.create(LEASE, content)
                 return True
             if _state(found).holder not in {None, "", holder} and not stale:
@@ -73,7 +76,7 @@ class Leases:
 
     async def give_back(self, name: str, holder: str) -> None:
         """Let the next one have it; nothing happens when somebody else holds it."""
-        found = await self._cluster.find(LEASE, name)
+        found = await self._cluster.find(LEASE, name, self._namespace)
         if found is None or _state(found).holder != holder:
             return
         try:
@@ -83,7 +86,10 @@ class Leases:
             return
 
     async def delete(self, name: str) -> None:
-        await self._cluster.delete(LEASE, name)
+        await self._cluster.delete(LEASE, name, namespace=self._namespace)
+
+    def _meta(self, name: str, with_labels: dict[str, str]) -> Object:
+        return {"name": name, "namespace": self._namespace, "labels": with_labels}
 
 
 class LeaseAge:

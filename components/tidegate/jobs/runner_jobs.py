@@ -21,7 +21,6 @@ LOST_NODE_SECONDS = 10
 LARGEST_GATE_WORKERS = 16
 EVIDENCE_CLAIM = "tidegate-evidence"
 """PersistentVolumeClaim that is mounted when the evidence is kept in a folder."""
-ACCELERATOR_POOL_VARIABLE = "TIDEGATE_ACCELERATOR_POOL"
 
 
 class RunnerSettings(Protocol):
@@ -45,6 +44,7 @@ class RunnerJob:
     cpus: int = 1
     memory: str = "1Gi"
     accelerator_pool: str | None = None
+    gate_lease_namespace: str | None = None
 
 
 def switch_job(run: SwitchRun) -> RunnerJob:
@@ -145,11 +145,12 @@ def _environment(job: RunnerJob) -> list[Object]:
         names.RUN_VARIABLE: job.run,
         names.JOB_VARIABLE: job.name,
         "HOME": "/tmp",  # noqa: S108 - libraries keep caches there
-        **({ACCELERATOR_POOL_VARIABLE: job.accelerator_pool} if job.accelerator_pool else {}),
+        names.ACCELERATOR_POOL_VARIABLE: job.accelerator_pool,
+        names.GATE_LEASE_NAMESPACE_VARIABLE: job.gate_lease_namespace,
     }
     return [
         {"name": names.NAMESPACE_VARIABLE, "valueFrom": namespace},
-        *({"name": name, "value": value} for name, value in fixed.items()),
+        *({"name": name, "value": value} for name, value in fixed.items() if value),
     ]
 
 

@@ -40,6 +40,8 @@ class KubernetesPlatformArgs:
     the runner's pods have mounted. `priority_class`: an existing one for all slots; without, one
     is made. `monitoring_namespace` may scrape the servers. `scheduling_seconds`: how long a slot
     may wait for nodes and images, beside the time that its probes give to the models.
+    `gate_lease_namespace`: an existing namespace where gates take turns on a pool, the same for all
+    platforms whose pools, by the same names, are the same nodes; without, the platform's own.
 
     Raises SpecError for evidence that would go with its pod, and for two pools of one name.
     """
@@ -57,6 +59,7 @@ class KubernetesPlatformArgs:
     priority_class: str | None = None
     monitoring_namespace: str | None = "monitoring"
     scheduling_seconds: float = 600
+    gate_lease_namespace: str | None = None
 
     def __post_init__(self) -> None:
         if bucket_scheme(check_address(self.evidence)) is None and self.evidence[:1] != "/":
@@ -104,7 +107,7 @@ class KubernetesPlatform(pulumi.ComponentResource):
             self._object(each, needed)
             for each in (
                 default_deny(args.namespace),
-                *runner_access(args.namespace, gateway),
+                *runner_access(args.namespace, gateway, args.gate_lease_namespace),
                 runner_policy(network),
             )
         ]
@@ -118,6 +121,7 @@ class KubernetesPlatform(pulumi.ComponentResource):
             evidence=args.evidence,
             environment=args.environment,
             stack_file=args.stack_file,
+            gate_lease_namespace=args.gate_lease_namespace,
             # Gates and switches need all of it, and need it until the last of them has gone.
             opts=pulumi.ResourceOptions(parent=self, depends_on=[*needed, *made]),
         )

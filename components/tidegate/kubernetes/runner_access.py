@@ -11,11 +11,19 @@ _READ = ["get", "list", "watch"]
 _WRITE = ["create", "update", "patch"]
 
 
-def runner_access(namespace: str, gateway: GatewayReference) -> tuple[Manifest, ...]:
-    """ServiceAccount and Roles of the runner; it may look at the gateway where that is."""
+def runner_access(
+    namespace: str, gateway: GatewayReference, gate_lease_namespace: str | None = None
+) -> tuple[Manifest, ...]:
+    """ServiceAccount and Roles of the runner.
+
+    It may look at the gateway where that is, and take turns with other namespaces' gates where
+    their Leases are.
+    """
     account = manifest("v1", "ServiceAccount", RUNNER, namespace, labels())
     found = [account, *_bound(RUNNER, namespace, namespace, _rules_at_home())]
-    for place, rules in sorted(_rules_elsewhere(namespace, gateway).items()):
+    for place, rules in sorted(
+        _rules_elsewhere(namespace, gateway, gate_lease_namespace or namespace).items()
+    ):
         found += _bound(f"{RUNNER}-{namespace}", place, namespace, rules)
     return tuple(found)
 
@@ -43,13 +51,18 @@ def _rules_at_home() -> list[dict[str, Any]]:
     ]
 
 
-def _rules_elsewhere(namespace: str, gateway: GatewayReference) -> dict[str, list[dict[str, Any]]]:
+def _rules_elsewhere(
+    namespace: str, gateway: GatewayReference, gate_lease_namespace: str
+) -> dict[str, list[dict[str, Any]]]:
     rules: dict[str, list[dict[str, Any]]] = {}
     if gateway.proxy_namespace != namespace:
         rules.setdefault(gateway.proxy_namespace, []).append(_rule("", ["pods"], _READ))
     if gateway.namespace != namespace:
         read = _rule("gateway.networking.k8s.io", ["gateways"], ["get"])
         rules.setdefault(gateway.namespace, []).append(read)
+    if gate_lease_namespace != namespace:
+        take = _rule("coordination.k8s.io", ["leases"], ["get", "create", "update"])
+        rules.setdefault(gate_lease_namespace, []).append(take)
     return rules
 
 

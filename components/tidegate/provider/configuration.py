@@ -39,6 +39,10 @@ class KubernetesConfiguration(Outputs):
         description=EVIDENCE + "gs://bucket/prefix; a folder is one that the Jobs have mounted."
     )
     stack_file: str = Field(description="The stack's settings file, named in error messages.")
+    gate_lease_namespace: str | None = Field(
+        default=None,
+        description="Namespace where gates take turns on a pool; without, that of the services.",
+    )
 
     @field_validator("evidence")
     @classmethod

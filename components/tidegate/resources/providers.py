@@ -49,6 +49,7 @@ class TidegateClusterProvider(pulumi.ProviderResource):
         evidence: str,
         environment: str,
         stack_file: str,
+        gate_lease_namespace: str | None = None,
         opts: pulumi.ResourceOptions | None = None,
     ) -> None:
         connection = {
@@ -60,6 +61,7 @@ class TidegateClusterProvider(pulumi.ProviderResource):
             "evidence": evidence,
             "environment": environment,
             "stackFile": stack_file,
+            "gateLeaseNamespace": gate_lease_namespace,
         }
         given = {key: value for key, value in connection.items() if value is not None}
         # The engine wants objects among a provider's inputs as JSON text.

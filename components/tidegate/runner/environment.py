@@ -9,8 +9,6 @@ from pathlib import Path
 from tidegate.cluster import names
 from tidegate.spec.errors import SpecError
 
-POOL_VARIABLE = "TIDEGATE_ACCELERATOR_POOL"
-
 
 @dataclass(frozen=True)
 class RunnerEnvironment:
@@ -21,17 +19,20 @@ class RunnerEnvironment:
     holder: str
     work_folder: Path
     accelerator_pool: str | None
+    gate_lease_namespace: str
 
     @classmethod
     def read(cls, environment: Mapping[str, str]) -> "RunnerEnvironment":
         """Raises SpecError for a variable that is missing."""
         job = environment.get(names.JOB_VARIABLE) or "process"
+        namespace = _needed(environment, names.NAMESPACE_VARIABLE)
         return cls(
-            namespace=_needed(environment, names.NAMESPACE_VARIABLE),
+            namespace=namespace,
             run=_needed(environment, names.RUN_VARIABLE),
             holder=f"{job}/{socket.gethostname()}/{os.getpid()}",
             work_folder=Path(environment.get(names.WORK_FOLDER_VARIABLE) or names.WORK_FOLDER),
-            accelerator_pool=environment.get(POOL_VARIABLE) or None,
+            accelerator_pool=environment.get(names.ACCELERATOR_POOL_VARIABLE) or None,
+            gate_lease_namespace=environment.get(names.GATE_LEASE_NAMESPACE_VARIABLE) or namespace,
         )
 
 

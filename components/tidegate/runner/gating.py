@@ -34,6 +34,7 @@ class Gating:
     """One run."""
 
     def __init__(self, cluster: Cluster, environment: RunnerEnvironment) -> None:
+        self._cluster = cluster
         self._records = GateRecords(cluster)
         self._leases = Leases(cluster)
         self._environment = environment
@@ -65,7 +66,9 @@ class Gating:
     @asynccontextmanager
     async def _pool(self, wanted: WantedRun) -> AsyncIterator["PoolTurn | None"]:
         """The right to load the accelerator pool, for as long; None when not wanted any more."""
-        turn = PoolTurn(self._leases, self._environment.accelerator_pool, self._environment.holder)
+        where = self._environment
+        leases = Leases(self._cluster, where.gate_lease_namespace)
+        turn = PoolTurn(leases, where.accelerator_pool, f"{where.namespace}/{where.holder}")
         try:
             while wanted.stop_reason() is None:
                 if await turn.take():

@@ -5,7 +5,7 @@ import contextlib
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
-from tidegate.cluster.errors import ClusterError
+from tidegate.cluster.errors import ClusterError, ForbiddenError
 from tidegate.cluster.leases import STALE_SECONDS, LeaseAge, Leases
 from tidegate.cluster.names import accelerator_pool_lease
 
@@ -16,7 +16,7 @@ class PoolTurn:
     """The pool's Lease; without a pool there is nothing to wait for.
 
     A gate that does not renew for STALE_SECONDS is gone, and the next one begins. One that cannot
-    renew for so long has therefore lost its turn, `is_lost`.
+    renew for so long has therefore lost its turn, `is_lost`. `holder`: namespace/job/process.
     """
 
     def __init__(self, leases: Leases, pool: str | None, holder: str) -> None:
@@ -30,19 +30,24 @@ class PoolTurn:
 
     @property
     def held_by(self) -> str:
-        """ "gate-1f00… holds the accelerator pool l4"."""
+        """ "team-a/gate-1f00… holds the accelerator pool l4"."""
         return f"{self._others or 'another gate'} holds the accelerator pool {self._pool}"
 
     async def take(self) -> bool:
-        """Take the pool if it is free. False as well when the API server does not answer."""
+        """Take the pool if it is free. False as well when the API server does not answer.
+
+        Raises ForbiddenError.
+        """
         if self._pool is None:
             return True
         try:
             state = await self._leases.state(self._name)
             self._age.observed(f"{state.holder} {state.renewed}" if state is not None else None)
-            self._others = ((state.holder if state is not None else "") or "").partition("/")[0]
+            self._others = _job_of(state.holder) if state is not None and state.holder else ""
             stale = self._age.seconds > STALE_SECONDS
             return await self._leases.take(self._name, self._holder, stale)
+        except ForbiddenError:
+            raise
         except ClusterError:
             self._age.missed()
             return False
@@ -76,3 +81,7 @@ class PoolTurn:
                 renewed = loop.time()
             except ClusterError:
                 self.is_lost = loop.time() - renewed > STALE_SECONDS
+
+
+def _job_of(holder: str) -> str:
+    return "/".join(holder.split("/")[:2])

@@ -226,6 +226,15 @@ def test_what_the_cluster_has_already_is_not_made() -> None:
     assert [list(each["resources"]) for each in role.inputs["rules"]] == [["gateways"]]
 
 
+def test_gates_of_several_namespaces_take_turns_where_all_may() -> None:
+    recording = made({"gate_lease_namespace": "gates"})
+
+    role = recording.only(
+        "kubernetes:rbac.authorization.k8s.io/v1:Role", "gates/tidegate-runner-inference"
+    )
+    assert [list(each["resources"]) for each in role.inputs["rules"]] == [["leases"]]
+
+
 def test_a_deployment_of_the_users_own_is_a_slot() -> None:
     existing = ExistingServing(deployment="triton-a", pod_labels={"app": "a"}, pool="l4")
     revision = Revision(

@@ -37,13 +37,16 @@ def api() -> ApiServer:
     return ApiServer()
 
 
-def environment(run: GateRun, folder: Path, pool: str | None = None) -> RunnerEnvironment:
+def environment(
+    run: GateRun, folder: Path, pool: str | None = None, turns: str = NAMESPACE
+) -> RunnerEnvironment:
     return RunnerEnvironment(
         namespace=NAMESPACE,
         run=run.name,
         holder=f"{names.gate_job(run.revision, run.number)}/pod/1",
         work_folder=folder / "work",
         accelerator_pool=pool,
+        gate_lease_namespace=turns,
     )
 
 
@@ -96,20 +99,23 @@ async def test_the_verdict_is_the_termination_message(
     assert pool is not None and pool.holder is None
 
 
+@pytest.mark.parametrize("turns", [NAMESPACE, "gates"])
 async def test_a_gate_waits_for_its_pool_and_says_for_whom(
-    api: ApiServer, server: FakeServer, tmp_path: Path
+    turns: str, api: ApiServer, server: FakeServer, tmp_path: Path
 ) -> None:
+    """Also for a gate of another namespace, where all take turns in a third one."""
     run = await submitted(api, request_for(server, tmp_path), tmp_path)
-    leases, name = Leases(api.cluster()), names.accelerator_pool_lease(POOL)
-    await leases.take(name, "gate-0ther/pod/1", stale=False)
+    leases, name = Leases(api.cluster(), turns), names.accelerator_pool_lease(POOL)
+    other = "team-b/gate-0ther/pod/1"
+    await leases.take(name, other, stale=False)
     records = GateRecords(api.cluster())
 
-    async with carried_out(api, environment(run, tmp_path, POOL)) as task:
+    async with carried_out(api, environment(run, tmp_path, POOL, turns)) as task:
         await until(lambda: has_progress(records, run))
         found = await records.run(run.name)
         assert found is not None and found.progress is not None
-        assert found.progress.message == "waiting: gate-0ther holds the accelerator pool l4"
-        await leases.give_back(name, "gate-0ther/pod/1")
+        assert found.progress.message == "waiting: team-b/gate-0ther holds the accelerator pool l4"
+        await leases.give_back(name, other)
         assert await asyncio.wait_for(task, 40) < EXIT_STOPPED
 
 

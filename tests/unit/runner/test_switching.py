@@ -60,7 +60,14 @@ def carry_out(
     api: ApiServer, run: SwitchRun, router: GuardedRouter, monkeypatch: pytest.MonkeyPatch
 ) -> "asyncio.Task[None]":
     monkeypatch.setattr(switching, "GatewayApiRouter", lambda *_: router)
-    environment = RunnerEnvironment(NAMESPACE, run.name, "job/pod/1", Path("/nowhere"), None)
+    environment = RunnerEnvironment(
+        namespace=NAMESPACE,
+        run=run.name,
+        holder="job/pod/1",
+        work_folder=Path("/nowhere"),
+        accelerator_pool=None,
+        gate_lease_namespace=NAMESPACE,
+    )
     return asyncio.create_task(carry_out_switch(api.cluster(), environment))
 
 

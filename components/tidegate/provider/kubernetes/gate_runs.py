@@ -77,6 +77,7 @@ class GateRuns:
             cpus=workers + 1,
             memory=f"{workers + 1}Gi",
             accelerator_pool=asked.accelerator_pool,
+            gate_lease_namespace=self._settings.gate_lease_namespace,
         )
         await self._cluster.ensure(JOB, job_object(job, self._settings))
         return run

@@ -102,7 +102,16 @@ def test_a_folder_for_evidence_is_a_volume_unless_it_is_the_pods_own(
 
 
 def test_the_pool_of_a_gate_reaches_its_runner() -> None:
-    job = RunnerJob("gate-1", "gate.x.001", "gate", "digits", REVISION, accelerator_pool="l4")
+    job = RunnerJob(
+        "gate-1",
+        "gate.x.001",
+        "gate",
+        "digits",
+        REVISION,
+        accelerator_pool="l4",
+        gate_lease_namespace="gates",
+    )
     environment = {each["name"]: each.get("value") for each in pod_of(job)["containers"][0]["env"]}
 
     assert environment["TIDEGATE_ACCELERATOR_POOL"] == "l4"
+    assert environment["TIDEGATE_GATE_LEASE_NAMESPACE"] == "gates"

@@ -43,12 +43,24 @@ def project(shared: Project) -> Project:
 
 @pytest.fixture
 def load_on(tmp_path: Path) -> Callable[[Project], BackgroundLoad]:
-    """Makes constant loads on a project's gateway."""
+    """Makes constant loads on a project's gateway: enough to meet an answer that goes missing."""
+    return _loads(tmp_path, 60)
+
+
+@pytest.fixture
+def full_load_on(tmp_path: Path) -> Callable[[Project], BackgroundLoad]:
+    """The same at the rate that switches promise to bear, which costs half a processor."""
+    return _loads(tmp_path, 220)
+
+
+def _loads(folder: Path, rate_per_second: float) -> Callable[[Project], BackgroundLoad]:
     numbers = count()
 
     def make(project: Project) -> BackgroundLoad:
-        result = tmp_path / f"load-{next(numbers)}.json"
-        return BackgroundLoad(project.gateway, project.serving_root, result)
+        result = folder / f"load-{next(numbers)}.json"
+        return BackgroundLoad(
+            project.gateway, project.serving_root, result, rate_per_second=rate_per_second
+        )
 
     return make
 

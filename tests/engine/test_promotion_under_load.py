@@ -16,7 +16,7 @@ SETTLED_SECONDS = 0.5
 
 
 def test_swap_is_gated_once_and_loses_no_request_in_either_direction(
-    project: Project, load_on: Callable[[Project], BackgroundLoad]
+    project: Project, full_load_on: Callable[[Project], BackgroundLoad]
 ) -> None:
     name = project.new_release()
     old, new = project.revision("1"), project.revision(name)
@@ -24,7 +24,7 @@ def test_swap_is_gated_once_and_loses_no_request_in_either_direction(
     project.up()
     before = len(project.attempts())
 
-    with load_on(project) as load:
+    with full_load_on(project) as load:
         project.declare_digits(name, standby="1")
         promotion = project.up()
         promoted_at = time.monotonic()

@@ -67,7 +67,7 @@ class BackgroundLoad:
         result: Path,
         *,
         release: str = "1",
-        rate_per_second: float = 220,
+        rate_per_second: float,
     ) -> None:
         self._result = result
         self._ready = result.with_suffix(".ready")

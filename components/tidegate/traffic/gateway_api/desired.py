@@ -2,7 +2,7 @@
 
 import hashlib
 import json
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from pydantic import TypeAdapter
 
@@ -21,11 +21,13 @@ class DesiredRoutes:
 
     A pinned rule keeps its revision's cluster in Envoy. A revision is pinned before it gets a
     weight and until it has been drained, because a cluster that comes or goes in the same push as
-    the weights loses requests.
+    the weights loses requests. `writing` counts how often the same was written again, because the
+    controller had lost what it had to say of the last one.
     """
 
     routes: ServiceRoutes
     pinned: tuple[str, ...]
+    writing: int = 0
 
     def __post_init__(self) -> None:
         pinned = {*self.pinned, *self.routes.weights, *self.routes.finishing}
@@ -35,7 +37,8 @@ class DesiredRoutes:
     def annotation(self) -> str:
         """Everything, as one line of JSON; equal values give equal lines."""
         content = {"routes": _ROUTES.dump_python(self.routes, mode="json"), "pinned": self.pinned}
-        return canonical_json(content).decode()
+        again = {"writing": self.writing} if self.writing else {}
+        return canonical_json(content | again).decode()
 
     @property
     def version(self) -> str:
@@ -50,8 +53,13 @@ class DesiredRoutes:
             routes, pinned = content["routes"], content["pinned"]
         except (KeyError, TypeError) as error:
             raise ValueError("it names no routes") from error
-        return cls(_ROUTES.validate_python(routes), tuple(map(str, pinned)))
+        writing = int(content.get("writing", 0))
+        return cls(_ROUTES.validate_python(routes), tuple(map(str, pinned)), writing)
 
     def without_retired(self) -> "DesiredRoutes":
         """Pinned is only what has a weight, 0 included, or finishes its sessions."""
-        return DesiredRoutes(self.routes, ())
+        return replace(self, pinned=())
+
+    def again(self) -> "DesiredRoutes":
+        """The same under another version."""
+        return replace(self, writing=self.writing + 1)

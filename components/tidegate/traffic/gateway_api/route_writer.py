@@ -20,6 +20,9 @@ CONFIRMATION_SECONDS = 60.0
 """From a write until every Envoy serves it: Envoy Gateway takes about a tenth of a second. After a
 restart of its own or of the API server it is back, and Envoys are back at it, within 30 s: the
 longest pause between their attempts."""
+AGAIN_SECONDS = 15.0
+"""From a write without a word of the controller until it is written again under another version.
+Envoy Gateway (1.9) does not repeat a report that met no API server, until the route changes."""
 ANSWER_SECONDS = 20.0
 """From rules in force until a server answers by them."""
 REFUSAL_SECONDS = 3.0
@@ -65,9 +68,14 @@ class RouteWriter:
         """Write the objects and wait until every Envoy serves them."""
         try:
             await self._write(desired, replacing)
+            desired = await self._accepted(desired)
         except (ClusterError, SpecError) as error:
             raise RouterError(str(error)) from error
-        await self._confirm(desired)
+
+        async def elsewhere() -> list[str]:
+            return await self._data_plane.not_serving(desired.routes, desired.version)
+
+        await until_none(elsewhere, f"the routes of {desired.routes.service} were accepted")
 
     async def restore(self, desired: DesiredRoutes, before: Recorded | None) -> None:
         """Take `desired` back as far as it was written, unless somebody else has since."""
@@ -142,16 +150,16 @@ class RouteWriter:
                 raise result
         self._may_write = True
 
-    async def _confirm(self, desired: DesiredRoutes) -> None:
-        """Wait for the controller, then for every Envoy."""
+    async def _accepted(self, desired: DesiredRoutes) -> DesiredRoutes:
+        """Wait for the controller; what it has accepted in the end, under another version maybe."""
         service = desired.routes.service
-        began = time.monotonic()
+        began = written = time.monotonic()
         while True:
             recorded = await self.read(service)
             if recorded is None or recorded.desired != desired:
                 raise RoutesChangedError(f"the routes of {service} were changed meanwhile")
             if recorded.is_settled and not recorded.problems:
-                break
+                return desired
             waited = time.monotonic() - began
             if recorded.problems and recorded.is_settled and waited > REFUSAL_SECONDS:
                 raise RouterError("; ".join(recorded.problems))
@@ -162,12 +170,10 @@ class RouteWriter:
                     f"{CONFIRMATION_SECONDS:g} s; does Gateway {self._gateway.namespace}/"
                     f"{self._gateway.name} exist and does its controller run?"
                 )
+            if not recorded.is_settled and time.monotonic() - written > AGAIN_SECONDS:
+                desired, written = desired.again(), time.monotonic()
+                await self._write(desired, desired.routes)
             await asyncio.sleep(POLL_SECONDS)
-
-        async def elsewhere() -> list[str]:
-            return await self._data_plane.not_serving(desired.routes, desired.version)
-
-        await until_none(elsewhere, f"the routes of {service} were accepted")
 
 
 async def until_none(

@@ -1,5 +1,6 @@
 """A router on the Gateway API."""
 
+import dataclasses
 from collections.abc import Mapping
 
 from tidegate.cluster.client import Cluster
@@ -44,7 +45,7 @@ class GatewayApiRouter:
         desired = DesiredRoutes(routes, kept)
         try:
             if before is not None:
-                prepared = DesiredRoutes(before.routes, desired.pinned)
+                prepared = dataclasses.replace(before.desired, pinned=desired.pinned)
                 if prepared != before.desired:
                     await writer.put(prepared, replacing)
                 await writer.reached(prepared.routes, _gaining(before.routes, routes))

@@ -1,5 +1,6 @@
 """Routes as the API server has them."""
 
+import asyncio
 from typing import Any
 
 import pytest
@@ -8,11 +9,13 @@ from tests.unit.cluster.api_server import NAMESPACE, ApiServer
 from tests.unit.traffic.conducting import BEFORE, NEW, OLD, TARGET
 from tidegate.cluster.kinds import GRPC_ROUTE, HTTP_ROUTE
 from tidegate.spec.kubernetes_gateway import GatewayReference
+from tidegate.traffic.gateway_api import route_writer
 from tidegate.traffic.gateway_api.desired import DesiredRoutes
 from tidegate.traffic.gateway_api.objects import owned, render
 from tidegate.traffic.gateway_api.recorded import RecordedRoutes
 from tidegate.traffic.gateway_api.router import GatewayApiRouter
 from tidegate.traffic.router import RouterError, RoutesChangedError
+from tidegate.traffic.routes import ServiceRoutes
 
 pytestmark = pytest.mark.unit
 
@@ -44,6 +47,19 @@ def api() -> ApiServer:
 @pytest.fixture
 def recorded(api: ApiServer) -> RecordedRoutes:
     return RecordedRoutes(api.cluster(), GATEWAY)
+
+
+class ServesAll:
+    """A data plane that has what it is asked for."""
+
+    async def not_serving(self, routes: ServiceRoutes, version: str) -> list[str]:
+        return []
+
+    async def not_reaching(self, routes: ServiceRoutes, revision: str) -> list[str]:
+        return []
+
+    async def close(self) -> None:
+        return
 
 
 def put(api: ApiServer, desired: DesiredRoutes = DESIRED, **changed: str) -> None:
@@ -122,6 +138,37 @@ async def test_only_the_routes_that_were_meant_are_replaced(api: ApiServer) -> N
 
     with pytest.raises(RoutesChangedError):
         await router.apply(TARGET, replacing=BEFORE)
+    await router.close()
+
+
+async def test_what_the_controller_lost_a_word_of_is_written_again(
+    api: ApiServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Envoy Gateway does so when the API server goes away as it reports."""
+    put(api)
+    seen = api.get("httproutes", "digits")["metadata"]["generation"]
+    monkeypatch.setattr(route_writer, "AGAIN_SECONDS", 0.2)
+    router = GatewayApiRouter(api.cluster(), GATEWAY)
+    monkeypatch.setattr(router, "_data_plane", served := ServesAll())
+    monkeypatch.setattr(router._writer, "_data_plane", served)
+
+    async def reports() -> None:
+        """Of every generation but the first that the move makes."""
+        while True:
+            for plural in ("httproutes", "grpcroutes"):
+                route = api.get(plural, "digits")
+                generation = route["metadata"]["generation"]
+                if generation > seen + 1:
+                    route["status"] = accepted(generation)
+            await asyncio.sleep(0.02)
+
+    controller = asyncio.create_task(reports())
+    async with asyncio.timeout(20):
+        await router.apply(BEFORE, replacing=TARGET)
+    controller.cancel()
+
+    found = await router.observe("digits")
+    assert found == BEFORE
     await router.close()
 
 

@@ -31,7 +31,6 @@ status: ## what is live, what stands by, last verdict (STACK=local)
 	@$(RUN) tidegate status --stack $(STACK)
 
 test: lint setup-tests ## lint, type check, then the whole test suite
-	@# In their own order: those of clusters and engines, the long ones, come first.
 	@$(RUN) pytest -n $(WORKERS) --dist loadfile --no-loadscope-reorder
 
 lint: setup-lint ## style, format and types

@@ -73,6 +73,7 @@ class ClusterProject(Project):
     def __init__(self, root: Path, cluster: KubernetesCluster, namespace: str) -> None:
         self.cluster = cluster
         self.namespace = namespace
+        self.evidence = f"{names.WORK_FOLDER}/evidence"
         self.api: lightkube.Client = cluster.client(namespace)
         self.api.apply(Namespace(metadata=ObjectMeta(name=GATES)), field_manager="tests")
         super().__init__(root)
@@ -90,7 +91,7 @@ class ClusterProject(Project):
                 "namespace": self.namespace,
                 "createNamespace": False,
                 "runnerImage": RUNNER_IMAGE,
-                "evidence": f"{names.WORK_FOLDER}/evidence",
+                "evidence": self.evidence,
                 "image": TRITON_IMAGE,
                 "gateway": {
                     "gatewayClass": GATEWAY_CLASS,

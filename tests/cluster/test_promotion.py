@@ -4,9 +4,10 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from lightkube.models.meta_v1 import ObjectMeta
 from lightkube.resources.batch_v1 import Job
 from lightkube.resources.coordination_v1 import Lease
-from lightkube.resources.core_v1 import Pod
+from lightkube.resources.core_v1 import Pod, Secret
 from lightkube.resources.rbac_authorization_v1 import Role
 
 from tests.cluster.harness.cluster import KubernetesCluster
@@ -22,10 +23,12 @@ from tests.cluster.project import (
 from tests.cluster.users import Users
 from tests.engine.harness.releases import SERVICE, WRONG_ANSWERS, worse_while_there_is
 from tests.engine.harness.waiting import wait_for
+from tests.unit.gate.bucket_fake import FakeBucket, serving_bucket
 from tidegate.cluster import names
 
 pytestmark = [pytest.mark.cluster, pytest.mark.timeout(600)]
 
+SECRET_KEY = "k3y-which-nobody-may-read"  # noqa: S105 - made up
 BROKEN = Path("/tmp/broken")  # noqa: S108 - in the pods of the release
 CANARY = {
     "strategy": "canary",
@@ -36,11 +39,34 @@ CANARY = {
 
 
 @pytest.fixture(scope="module")
+def bucket(cluster: KubernetesCluster) -> Iterator[FakeBucket]:
+    """Where the gates keep their evidence. The runner has the keys from its Secret."""
+    with serving_bucket(cluster.network.host_address) as served:
+        yield served
+
+
+@pytest.fixture(scope="module")
 def shared(
-    cluster: KubernetesCluster, gateway: EnvoyGateway, tmp_path_factory: pytest.TempPathFactory
+    cluster: KubernetesCluster,
+    gateway: EnvoyGateway,
+    bucket: FakeBucket,
+    tmp_path_factory: pytest.TempPathFactory,
 ) -> Iterator[ClusterProject]:
     """The stack that the tests share. Each declares what it needs and calls `settle`."""
     with project_in(cluster, "promotion", tmp_path_factory.mktemp("stack")) as project:
+        project.evidence = "s3://evidence/team"
+        project.api.create(
+            Secret(
+                metadata=ObjectMeta(name=names.RUNNER),
+                stringData={
+                    "AWS_ENDPOINT_URL": bucket.endpoint,
+                    "AWS_ALLOW_HTTP": "true",
+                    "AWS_REGION": "eu-north-1",
+                    "AWS_ACCESS_KEY_ID": "somebody",
+                    "AWS_SECRET_ACCESS_KEY": SECRET_KEY,
+                },
+            )
+        )
         yield project
 
 
@@ -65,6 +91,19 @@ def test_the_first_update_serves_and_the_second_changes_nothing(project: Cluster
     assert not project.up().changes
     assert not project.preview().changes
     assert not project.refresh().changes
+
+
+def test_a_gate_leaves_its_evidence_in_the_bucket(
+    project: ClusterProject, bucket: FakeBucket
+) -> None:
+    revision = project.revision("1")
+
+    kept = [key for key in bucket.objects if key.startswith(f"team/{SERVICE}/{revision}/")]
+    assert {Path(key).name for key in kept} >= {"verdict.json", "report.html"}
+    assert any("samples" in key for key in kept)
+    assert any(key.startswith("team/attempts-") for key in bucket.objects)
+    files = [path for path in project.root.rglob("*") if path.is_file()]
+    assert not [path for path in files if SECRET_KEY.encode() in path.read_bytes()]
 
 
 def test_promoted_and_rolled_back_while_users_keep_asking(

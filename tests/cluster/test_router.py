@@ -445,7 +445,7 @@ async def test_a_drain_ends_at_its_limit_and_says_what_is_open(
     router: GatewayApiRouter, callers: Callers
 ) -> None:
     await router.apply(service_routes(one=100))
-    streams = asyncio.ensure_future(both_streams(callers, 30))
+    streams = asyncio.ensure_future(both_streams(callers, 100))
     await asyncio.sleep(0.5)
     await router.apply(service_routes(two=100))
 
@@ -454,7 +454,7 @@ async def test_a_drain_ends_at_its_limit_and_says_what_is_open(
     assert drained.open_requests == {"http": 1, "grpc": 1}
     assert 1.0 <= drained.seconds < 2.0
     # They are on the old side until they end by themselves.
-    assert await streams == (30, 30)
+    assert await streams == (100, 100)
 
 
 async def both_streams(callers: Callers, count: int) -> tuple[int, int]:

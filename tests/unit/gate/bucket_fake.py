@@ -1,4 +1,4 @@
-"""An S3 bucket in memory, over HTTP on loopback: put, conditional put, get and list."""
+"""An S3 bucket in memory, over HTTP on this machine: put, conditional put, get and list."""
 
 import threading
 from collections.abc import Iterator
@@ -46,7 +46,7 @@ class FakeBucket:
 
 
 @contextmanager
-def serving_bucket() -> Iterator[FakeBucket]:
+def serving_bucket(address: str = "127.0.0.1") -> Iterator[FakeBucket]:
     bucket = FakeBucket()
 
     class Handler(BaseHTTPRequestHandler):
@@ -79,8 +79,8 @@ def serving_bucket() -> Iterator[FakeBucket]:
         def log_message(self, format: str, *arguments: object) -> None:  # noqa: A002
             """Quiet."""
 
-    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-    bucket.endpoint = f"http://127.0.0.1:{server.server_port}"
+    server = ThreadingHTTPServer((address, 0), Handler)
+    bucket.endpoint = f"http://{address}:{server.server_port}"
     thread = threading.Thread(target=server.serve_forever)
     thread.start()
     try:

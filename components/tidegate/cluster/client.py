@@ -112,6 +112,19 @@ class Cluster:
             )
             return [dict(each) async for each in found]
 
+    async def has_any(self, kind: Kind, labels: Mapping[str, str]) -> bool:
+        """Whether any object carries all the labels."""
+        async with self._explained("read", kind, "", None):
+            found = self._client.list(
+                self._class(kind),
+                namespace=self._where(kind, None),
+                labels=dict(labels),
+                chunk_size=1,
+            )
+            async for _ in found:
+                return True
+            return False
+
     async def create(self, kind: Kind, content: Object) -> Object:
         """Raises AlreadyExistsError."""
         meta = content["metadata"]

@@ -77,6 +77,10 @@ class GateRecords:
         found = await self._cluster.select(CONFIG_MAP, names.labels(service, record="gate"))
         return [_gate(each) for each in found]
 
+    async def has_any(self) -> bool:
+        """Whether the namespace has any gate."""
+        return await self._cluster.has_any(CONFIG_MAP, names.labels(record="gate"))
+
     async def submit(self, request: GateRequest, golden: bytes) -> GateRun:
         """Record a new run with its lease; the caller makes its Job. The gate must be there."""
         revision = request.revision

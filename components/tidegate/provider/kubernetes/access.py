@@ -7,6 +7,7 @@ from tidegate.cluster.client import Cluster, connect
 from tidegate.cluster.errors import ClusterError
 from tidegate.provider.configuration import KubernetesConfiguration
 from tidegate.provider.errors import ProviderError
+from tidegate.provider.kubernetes.namespace_events import NamespaceEvents
 from tidegate.traffic.gateway_api.recorded import RecordedRoutes
 
 
@@ -16,6 +17,7 @@ class ClusterAccess:
     def __init__(self, configuration: KubernetesConfiguration) -> None:
         self.configuration = configuration
         self._cluster: Cluster | None = None
+        self._events: NamespaceEvents | None = None
 
     def cluster(self) -> Cluster:
         """Raises SpecError when the kubeconfig names none."""
@@ -23,6 +25,12 @@ class ClusterAccess:
             settings = self.configuration
             self._cluster = connect(settings.kubeconfig, settings.context, settings.namespace)
         return self._cluster
+
+    def events(self) -> NamespaceEvents:
+        """Raises SpecError as `cluster` does."""
+        if self._events is None:
+            self._events = NamespaceEvents(self.cluster())
+        return self._events
 
     def routes(self) -> RecordedRoutes:
         """Raises SpecError as `cluster` does."""

@@ -122,7 +122,7 @@ class GateRuns:
     async def remove(self, revision: str) -> None:
         """Forget the gate; with the last one of the namespace goes what gates took turns by."""
         await self.records.remove(revision)
-        if await self.records.all():
+        if await self.records.has_any():
             return
         for lease in await self._cluster.select(LEASE, names.labels()):
             name = str(lease["metadata"]["name"])

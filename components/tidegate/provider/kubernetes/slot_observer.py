@@ -1,8 +1,7 @@
 """Reads a slot's objects."""
 
 import asyncio
-import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
 from tidegate.cluster.client import Cluster
@@ -10,7 +9,6 @@ from tidegate.cluster.endpoints import SERVICE_NAME_LABEL
 from tidegate.cluster.kinds import (
     DEPLOYMENT,
     ENDPOINT_SLICE,
-    EVENT,
     LEADER_WORKER_SET,
     POD,
     REPLICA_SET,
@@ -19,6 +17,7 @@ from tidegate.cluster.kinds import (
 from tidegate.provider.kubernetes.diagnosis.pools import Pools
 from tidegate.provider.kubernetes.diagnosis.slots import SlotObserved, SlotWanted, is_slot_ready
 from tidegate.provider.kubernetes.diagnosis.trouble import LogSource, Object
+from tidegate.provider.kubernetes.namespace_events import NamespaceEvents
 
 STATEFUL_SET = Kind("apps", "v1", "StatefulSet", "statefulsets")
 WORKLOADS = {
@@ -28,7 +27,6 @@ WORKLOADS = {
 GROUP_LABEL = "leaderworkerset.sigs.k8s.io/name"
 """On every pod and StatefulSet of a LeaderWorkerSet: its name (API of LeaderWorkerSet v1)."""
 LOG_LINES = 5
-EXPLAIN_SECONDS = 5.0
 
 
 @dataclass(frozen=True)
@@ -43,14 +41,12 @@ class SlotPlace:
 
 
 class SlotObserver:
-    """Looks at one slot. What only explains a trouble is read seldom: events are many."""
+    """Looks at one slot."""
 
-    def __init__(self, cluster: Cluster, place: SlotPlace) -> None:
+    def __init__(self, cluster: Cluster, events: NamespaceEvents, place: SlotPlace) -> None:
         self._cluster = cluster
+        self._events = events
         self._place = place
-        self._explained_at: float | None = None
-        self._makers: Sequence[Object] = ()
-        self._events: Sequence[Object] = ()
 
     async def observe(self) -> tuple[SlotObserved, SlotWanted]:
         """Everything that can say why the slot is not ready. Raises ClusterError."""
@@ -76,17 +72,10 @@ class SlotObserver:
         observed = SlotObserved(workload, [], kept, slices, [])
         if is_slot_ready(observed, wanted):
             return observed, wanted
-        await self._explain(maker_kind, chosen)
-        return replace(observed, makers=self._makers, events=self._events), wanted
-
-    async def _explain(self, maker_kind: Kind, chosen: Mapping[str, str]) -> None:
-        now = time.monotonic()
-        if self._explained_at is not None and now - self._explained_at < EXPLAIN_SECONDS:
-            return
-        self._makers, self._events = await asyncio.gather(
-            self._cluster.select(maker_kind, chosen), self._cluster.select(EVENT)
+        makers, events = await asyncio.gather(
+            self._cluster.select(maker_kind, chosen), self._events.recent()
         )
-        self._explained_at = now
+        return replace(observed, makers=makers, events=events), wanted
 
 
 async def last_log_lines(cluster: Cluster, source: LogSource) -> list[str]:

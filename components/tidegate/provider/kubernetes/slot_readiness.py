@@ -174,7 +174,7 @@ class SlotReadinessHandler(ResourceHandler[SlotReadinessInputs, SlotReadinessOut
             replicas=inputs.replicas,
             pools=Pools(inputs.accelerator_pool, inputs.pools),
         )
-        return SlotObserver(self._access.cluster(), place)
+        return SlotObserver(self._access.cluster(), self._access.events(), place)
 
     async def _explain(self, trouble: Trouble | None) -> str:
         """The trouble in a sentence, and the last lines of the log that tells more."""

@@ -27,19 +27,20 @@ def write_evidence(request: GateRequest, verdict: Verdict) -> str:
     return open_store(request.evidence_dir).create(_name(request, verdict), content.encode())
 
 
-def keep_report(request: GateRequest, verdict: Verdict) -> Verdict:
-    """Put the run's report page beside the evidence, which outlives the run's folder.
+def keep_what_was_measured(request: GateRequest, verdict: Verdict, samples: Path) -> Verdict:
+    """Put the run's report page and its samples beside the evidence: they outlive its folder.
 
-    Never raises: a verdict that was reached stands with or without a page about it.
+    Never raises: a verdict that was reached stands with or without them.
     """
-    if verdict.report_path is None:
-        return verdict
-    name = str(PurePosixPath(_name(request, verdict)).with_suffix(".html"))
-    try:
-        kept = open_store(request.evidence_dir).create(name, Path(verdict.report_path).read_bytes())
-    except (OSError, EvidenceExistsError) as error:
-        return verdict.model_copy(update={"report_problem": f"{type(error).__name__}: {error}"})
-    return verdict.model_copy(update={"report_path": kept})
+    changes: dict[str, str] = {}
+    for what, path in (("report", verdict.report_path), ("samples", samples)):
+        if path is None or not Path(path).exists():
+            continue
+        try:
+            changes[f"{what}_path"] = _keep_beside(request, verdict, Path(path))
+        except (OSError, EvidenceExistsError) as error:
+            changes[f"{what}_problem"] = f"{type(error).__name__}: {error}"
+    return verdict.model_copy(update=changes)
 
 
 def latest_evidence(evidence: str | Path, service: str, revision: str) -> str | None:
@@ -101,6 +102,11 @@ def _tests(request: GateRequest, verdict: Verdict) -> list[tuple[str, Outcome]]:
 def _name(request: GateRequest, verdict: Verdict) -> str:
     stamp = (verdict.ended_at or "").replace("-", "").replace(":", "")
     return f"{request.service}/{request.revision}/{stamp}-{verdict.outcome}.json"
+
+
+def _keep_beside(request: GateRequest, verdict: Verdict, path: Path) -> str:
+    name = PurePosixPath(_name(request, verdict)).with_suffix(path.suffix)
+    return open_store(request.evidence_dir).create(str(name), path.read_bytes())
 
 
 def _resource(name: str, digest: str) -> dict[str, Any]:

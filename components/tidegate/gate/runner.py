@@ -19,7 +19,7 @@ from filelock import FileLock, Timeout
 
 from tidegate.gate.current_attempt import CurrentAttempt
 from tidegate.gate.errors import AbandonedError
-from tidegate.gate.evidence import evidence_path, keep_report, write_evidence
+from tidegate.gate.evidence import evidence_path, keep_what_was_measured, write_evidence
 from tidegate.gate.handed_environment import (
     ON_STDIN,
     NothingHandedOverError,
@@ -159,7 +159,8 @@ def _decide(run_dir: Path, request: GateRequest, journal: Journal, stop: _StopSi
         return _stopped(journal, stop)
     verdict = verdict.model_copy(update={"evidence_path": evidence_path(request, verdict)})
     # A page that cannot be drawn is noted in the verdict and changes nothing else.
-    verdict = keep_report(request, with_report(run_dir, verdict, request.profile))
+    verdict = with_report(run_dir, verdict, request.profile)
+    verdict = keep_what_was_measured(request, verdict, run_dir / "samples.npz")
     path = write_evidence(request, verdict)
     attempt.end(verdict, path)
     verdict.write(run_dir / "verdict.json")

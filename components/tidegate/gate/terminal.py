@@ -113,6 +113,10 @@ def print_verdict(console: Console, verdict: Verdict) -> None:
         _print_line(console, f"  report: {verdict.report_path}")
     if verdict.report_problem is not None:
         _print_line(console, f"  no report: {verdict.report_problem}")
+    if verdict.samples_path is not None:
+        _print_line(console, f"  samples: {verdict.samples_path}")
+    if verdict.samples_problem is not None:
+        _print_line(console, f"  samples are not kept: {verdict.samples_problem}")
     if verdict.evidence_path is not None:
         _print_line(console, f"  evidence: {verdict.evidence_path}")
 

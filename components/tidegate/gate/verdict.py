@@ -234,3 +234,5 @@ class Verdict(Document):
     baseline_errors_by_kind: dict[str, int] = Field(default_factory=dict)
     report_path: str | None = None
     report_problem: str | None = None
+    samples_path: str | None = None
+    samples_problem: str | None = None

@@ -30,6 +30,7 @@ from tests.unit.gate.running import (
 )
 from tidegate.gate.attempts import attempts_of
 from tidegate.gate.evidence import latest_evidence
+from tidegate.gate.judging import judge_file
 from tidegate.gate.samples import Samples
 from tidegate.gate.verdict import Outcome, Verdict
 from tidegate.spec.golden import GoldenData, save_golden
@@ -59,6 +60,9 @@ def test_healthy_server_passes_with_evidence(tmp_path: Path) -> None:
     assert evidence["predicate"]["result"] == "PASSED"
     assert verdict.report_path == verdict.evidence_path.replace(".json", ".html")
     assert "may take traffic" in Path(verdict.report_path).read_text()
+    assert verdict.samples_path == verdict.evidence_path.replace(".json", ".npz")
+    judged, _ = judge_file(Path(verdict.samples_path), request.profile)
+    assert judged.outcome is verdict.outcome
     latest = latest_evidence(request.evidence_dir, request.service, request.revision)
     assert latest == verdict.evidence_path
     [attempt] = attempts_of(

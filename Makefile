@@ -7,7 +7,7 @@ TOOLCHAIN := ./toolchain/run
 RUN := $(TOOLCHAIN) exec --
 
 .DEFAULT_GOAL := help
-.PHONY: help setup setup-lint setup-tests up down status test lint types bench doctor lock env
+.PHONY: help setup setup-lint setup-tests up down status test test-extended lint types bench doctor lock env
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-11s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -32,6 +32,9 @@ status: ## what is live, what stands by, last verdict (STACK=local)
 
 test: lint setup-tests ## lint, type check, then the whole test suite
 	@$(RUN) pytest -n $(WORKERS) --dist loadfile --no-loadscope-reorder
+
+test-extended: setup-tests ## what takes minutes for one thing: kills, groups of nodes, full pools, 50 services
+	@$(RUN) pytest --extended -m extended
 
 lint: setup-lint ## style, format and types
 	@$(RUN) ruff check .

@@ -7,17 +7,26 @@ import pytest
 from xdist.remote import Producer
 from xdist.scheduler import LoadFileScheduling
 
+EXTENDED = "--extended"
 LONG_FIRST = ("tests/cluster/", "tests/engine/", "tests/cloud/")
 CLUSTERS = "tests/cluster/"
-ON_ANOTHER_CLUSTER = ("test_failures.py", "test_groups_and_claims.py", "test_promotion.py")
+ON_ANOTHER_CLUSTER = ("test_failures.py", "test_promotion.py", "test_router.py")
 """About half of the time of all that need one."""
 
 
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption(EXTENDED, action="store_true", help="run what is marked `extended` as well")
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
     def place(item: pytest.Item) -> int:
         begins = [item.nodeid.startswith(each) for each in LONG_FIRST]
         return begins.index(True) if any(begins) else len(begins)
 
+    if not config.getoption(EXTENDED):
+        left_out = [each for each in items if each.get_closest_marker("extended")]
+        config.hook.pytest_deselected(items=left_out)
+        items[:] = [each for each in items if not each.get_closest_marker("extended")]
     items.sort(key=place)
 
 

@@ -27,7 +27,7 @@ from tests.engine.harness.waiting import wait_for
 from tidegate.cluster import names
 from tidegate.spec.release import load_release
 
-pytestmark = [pytest.mark.cluster, pytest.mark.timeout(600)]
+pytestmark = [pytest.mark.cluster, pytest.mark.extended, pytest.mark.timeout(600)]
 
 CLAIM = "warm"
 ON_A_VOLUME = {"model": {"persistentVolumeClaim": {"claim": CLAIM}}}

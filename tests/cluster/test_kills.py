@@ -16,7 +16,7 @@ from tests.cluster.promotions import Promotions, promotions_in
 from tests.engine.harness.command import Command
 from tests.engine.harness.waiting import wait_for
 
-pytestmark = [pytest.mark.cluster, pytest.mark.timeout(600)]
+pytestmark = [pytest.mark.cluster, pytest.mark.extended, pytest.mark.timeout(600)]
 
 SLOW_CANARY = {
     "strategy": "canary",

@@ -14,7 +14,7 @@ from tests.engine.harness.releases import WRONG_ANSWERS
 from tests.engine.harness.waiting import wait_for
 from tidegate.cluster import names
 
-pytestmark = [pytest.mark.cluster, pytest.mark.timeout(600)]
+pytestmark = [pytest.mark.cluster, pytest.mark.extended, pytest.mark.timeout(600)]
 
 WHOLE_NODE = {"gpus": 4, "termination": {"preStopSeconds": 1, "exitTimeoutSeconds": 5}}
 """The test cluster's pool has two nodes with four GPUs: a third pod stays Pending."""

@@ -33,9 +33,9 @@ def kill_servers(project: Project, _update: Command) -> None:
     ("kill", "then"),
     [
         (kill_engine, "up again"),
-        (kill_engine, "revert and up"),
+        pytest.param(kill_engine, "revert and up", marks=pytest.mark.extended),
         (kill_provider, "revert and up"),
-        (kill_servers, "up again"),
+        pytest.param(kill_servers, "up again", marks=pytest.mark.extended),
     ],
 )
 def test_kill_during_a_gate_ends_in_the_declared_state(

@@ -38,7 +38,7 @@ FAST_PROFILE: Mapping[str, Any] = {
     "durationSeconds": 3,
     "warmUpSeconds": 0.5,
     "deadlineSeconds": 1.5,
-    "slos": {"p95": 400},
+    "slos": {"p95": 600},
     "maxErrorRate": 0.03,
     "comparisonMargins": {},
     "confidence": 0.95,

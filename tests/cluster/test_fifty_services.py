@@ -6,7 +6,7 @@ pods; their gates have passed before this stack, and in place of their switches'
 the test writes what those would write. Envoy Gateway is real for all fifty and has to accept their
 routes.
 
-It takes minutes and so is no part of the suite: `pytest tests/cluster/fifty_services.py`.
+It takes minutes and so is no part of `make test`.
 """
 
 import asyncio
@@ -43,7 +43,7 @@ from tidegate.spec.kubernetes_gateway import NewGateway
 from tidegate.traffic.gateway_api.recorded import Recorded, RecordedRoutes
 from tidegate.traffic.routes import REVISION_HEADER
 
-pytestmark = [pytest.mark.cluster, pytest.mark.timeout(900)]
+pytestmark = [pytest.mark.cluster, pytest.mark.extended, pytest.mark.timeout(900)]
 
 SERVICES = 50
 REAL = tuple(f"real-{number}" for number in range(2))

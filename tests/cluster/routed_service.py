@@ -74,7 +74,8 @@ async def make_gateway(
         except RouterError:
             return False
 
-    await until(are_ready)
+    # An Envoy that finds no Envoy Gateway at first waits up to 30 s between its attempts.
+    await until(are_ready, 2 * WAIT_SECONDS)
     return where
 
 

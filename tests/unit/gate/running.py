@@ -23,7 +23,7 @@ def start_runner(run_dir: Path) -> subprocess.Popen[bytes]:
 
 
 def run_gates(
-    folder: Path, requests: Mapping[str, GateRequest], at_once: int = 4
+    folder: Path, requests: Mapping[str, GateRequest], at_once: int = 2
 ) -> dict[str, tuple[int, Verdict]]:
     """Exit codes and verdicts by name; most of a run is waiting, so several run at once."""
 

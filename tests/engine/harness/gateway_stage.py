@@ -12,7 +12,6 @@ import pytest
 
 from tests.engine.harness.gateway import RunningGateway, running_gateway
 from tests.engine.harness.upstream import SERVICE, Upstream, raw
-from tests.unit.provider.stand_ins import free_ports
 from tidegate.traffic.routes import REVISION_HEADER, ServiceRoutes
 
 ONE, TWO = "digits-1-a", "digits-2-b"
@@ -53,7 +52,7 @@ def _dashed(names: dict[str, str]) -> dict[str, str]:
 @contextlib.asynccontextmanager
 async def stage_in(folder: Path) -> AsyncIterator[Stage]:
     """Server one has the traffic, server two is known and has none."""
-    one, two = (Upstream(name, *free_ports(2)) for name in (ONE, TWO))
+    one, two = Upstream(ONE), Upstream(TWO)
     async with (
         running_gateway(folder) as gateway,
         httpx.AsyncClient(base_url=f"http://{gateway.target}", trust_env=False) as http,

@@ -30,11 +30,12 @@ def raw(message: bytes) -> bytes:
 
 @dataclass
 class Upstream:
-    """One revision's server. `asked` holds what each request has named."""
+    """One revision's server, on free ports without any given. `asked` holds what each request has
+    named."""
 
     revision: str
-    http_port: int
-    grpc_port: int
+    http_port: int = 0
+    grpc_port: int = 0
     address: str = field(default="127.0.0.1", kw_only=True)
     asked: list[Mapping[str, str]] = field(default_factory=list, init=False)
     _http: asyncio.Server | None = field(default=None, init=False)
@@ -44,11 +45,12 @@ class Upstream:
         await self.start_http()
         self._grpc = grpc.aio.server()
         self._grpc.add_generic_rpc_handlers((_Handlers(self),))
-        self._grpc.add_insecure_port(f"{self.address}:{self.grpc_port}")
+        self.grpc_port = self._grpc.add_insecure_port(f"{self.address}:{self.grpc_port}")
         await self._grpc.start()
 
     async def start_http(self) -> None:
         self._http = await asyncio.start_server(self._serve, self.address, self.http_port)
+        self.http_port = int(self._http.sockets[0].getsockname()[1])
 
     async def stop(self) -> None:
         await self.stop_http()

@@ -58,13 +58,7 @@ def shared(
         project.api.create(
             Secret(
                 metadata=ObjectMeta(name=names.RUNNER),
-                stringData={
-                    "AWS_ENDPOINT_URL": bucket.endpoint,
-                    "AWS_ALLOW_HTTP": "true",
-                    "AWS_REGION": "eu-north-1",
-                    "AWS_ACCESS_KEY_ID": "somebody",
-                    "AWS_SECRET_ACCESS_KEY": SECRET_KEY,
-                },
+                stringData=bucket.environment(SECRET_KEY),
             )
         )
         yield project

@@ -18,14 +18,7 @@ def test_a_gate_keeps_its_evidence_in_the_bucket(
     shared.declare(services, {"local": {"evidence": "s3://evidence/team"}})
     attempts_in_folder = shared.attempts()
     with serving_bucket() as bucket:
-        variables = {
-            "AWS_ENDPOINT_URL": bucket.endpoint,
-            "AWS_ALLOW_HTTP": "true",
-            "AWS_REGION": "eu-north-1",
-            "AWS_ACCESS_KEY_ID": "somebody",
-            "AWS_SECRET_ACCESS_KEY": SECRET,
-        }
-        for name, value in variables.items():
+        for name, value in bucket.environment(SECRET).items():
             monkeypatch.setitem(shared.environment, name, value)
         shared.up()
         kept = dict(bucket.objects)

@@ -23,6 +23,16 @@ class FakeBucket:
     refusing: bool = False
     endpoint: str = ""
 
+    def environment(self, secret_key: str) -> dict[str, str]:
+        """Variables by which `s3://` addresses lead here."""
+        return {
+            "AWS_ENDPOINT_URL": self.endpoint,
+            "AWS_ALLOW_HTTP": "true",
+            "AWS_REGION": "eu-north-1",
+            "AWS_ACCESS_KEY_ID": "somebody",
+            "AWS_SECRET_ACCESS_KEY": secret_key,
+        }
+
     def put(self, key: str, content: bytes, *, only_new: bool) -> int:
         if only_new and key in self.objects:
             return 412
@@ -95,9 +105,6 @@ def serving_bucket(address: str = "127.0.0.1") -> Iterator[FakeBucket]:
 def bucket_in_environment(monkeypatch: pytest.MonkeyPatch) -> Iterator[FakeBucket]:
     """A bucket that `s3://` addresses reach."""
     with serving_bucket() as served:
-        monkeypatch.setenv("AWS_ENDPOINT_URL", served.endpoint)
-        monkeypatch.setenv("AWS_ALLOW_HTTP", "true")
-        monkeypatch.setenv("AWS_REGION", "eu-north-1")
-        monkeypatch.setenv("AWS_ACCESS_KEY_ID", "nobody")
-        monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "nothing")
+        for name, value in served.environment("nothing").items():
+            monkeypatch.setenv(name, value)
         yield served

@@ -9,12 +9,9 @@ from lightkube.resources.batch_v1 import Job
 
 from tests.cluster.harness.cluster import KubernetesCluster
 from tests.cluster.project import ClusterProject, project_in
-from tests.engine.harness.project import FAST_PROFILE
 from tests.engine.harness.waiting import wait_for
 from tidegate.cluster import names
 
-PATIENT_PROFILE = {**FAST_PROFILE, "slos": {"p95": 1000}}
-"""A generator may be as late as a twentieth of the limit, on a machine with other work as well."""
 GATE_SECONDS = 120.0
 END_SECONDS = 60.0
 
@@ -38,7 +35,6 @@ class Promotions:
 
     def __init__(self, project: ClusterProject) -> None:
         self.project = project
-        project.write_profile(PATIENT_PROFILE)
         self.live = "1"
         self.new = "1"
         self._standby: str | None = None

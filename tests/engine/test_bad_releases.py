@@ -42,7 +42,7 @@ BAD = {
     "wrong answers": BadRelease(
         WRONG_ANSWERS, ("takes no traffic", "FAIL", "golden answers are wrong", "agreement 0.0%")
     ),
-    "too slow": BadRelease(TOO_SLOW, ("takes no traffic", "FAIL", "p95", "SLO 600 ms")),
+    "too slow": BadRelease(TOO_SLOW, ("takes no traffic", "FAIL", "p95", "SLO 2000 ms")),
     "hangs": BadRelease(
         HANGS, ("takes no traffic", "FAIL", "requests failed", "error rate", "limit 3.00%")
     ),

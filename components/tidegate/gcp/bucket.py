@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 import pulumi
-from pulumi_gcp import storage
+from pulumi_gcp import orgpolicy, storage
 
 from tidegate.gcp.naming import name_for
 from tidegate.gcp.project import Project
@@ -15,6 +15,8 @@ SECONDS_IN_DAY = 86400
 SOFT_DELETE_DAYS = 7
 OLD_VERSION_DAYS = 90
 UNFINISHED_UPLOAD_DAYS = 7
+SECURE_TRANSPORT = "storage.secureHttpTransport"
+"""https://docs.cloud.google.com/storage/docs/org-policy-constraints"""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -34,7 +36,8 @@ class Bucket(pulumi.ComponentResource):
 
     Either every replaced or deleted object stays for a time as an old version, or, with
     `lockDays`, no object can be replaced or deleted at all that long: Cloud Storage does not have
-    both in one bucket. With `protect` the lock itself can never be lifted again.
+    both in one bucket. With `protect` the lock itself can never be lifted again. Plain HTTP can be
+    refused for a whole project only, by an organization policy, when the plan asks for it.
     """
 
     name: pulumi.Output[str]
@@ -68,12 +71,26 @@ class Bucket(pulumi.ComponentResource):
                 retention_duration_seconds=SOFT_DELETE_DAYS * SECONDS_IN_DAY
             ),
             lifecycle_rules=lifecycle_rules(args.bucket),
-            opts=guarded(self, args.protect),
+            opts=guarded(self, args.protect, self._secure_transport(name, args)),
         )
         self.name = resource.name
         self.locked = lock_days is not None
         self.url = pulumi.Output.concat("gs://", resource.name)
         self.register_outputs({"name": self.name, "url": self.url})
+
+    def _secure_transport(self, name: str, args: BucketArgs) -> list[pulumi.Resource]:
+        """There before the bucket, and kept as long."""
+        if not args.bucket.secure_transport_policy:
+            return []
+        project = f"projects/{args.project.id}"
+        policy = orgpolicy.Policy(
+            f"{name}-secure-transport",
+            parent=project,
+            name=f"{project}/policies/{SECURE_TRANSPORT}",
+            spec=orgpolicy.PolicySpecArgs(rules=[orgpolicy.PolicySpecRuleArgs(enforce="TRUE")]),
+            opts=guarded(self, args.protect),
+        )
+        return [policy]
 
 
 def lifecycle_rules(bucket: ObjectBucket) -> list[storage.BucketLifecycleRuleArgs]:

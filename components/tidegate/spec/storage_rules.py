@@ -107,6 +107,13 @@ def _efs_findings(efs: Efs) -> Findings:
 
 
 def _bucket_findings(bucket: ObjectBucket, cloud: Cloud) -> Findings:
+    if bucket.secure_transport_policy and cloud != "gcp":
+        yield SpecError(
+            "storage.cold.secureTransportPolicy",
+            True,
+            "every bucket on aws refuses plain HTTP by a policy of its own",
+            "nothing, leave it out",
+        )
     classes = S3_CLASSES if cloud == "aws" else GCS_CLASSES
     order: Callable[[str], int] = classes.index
     before = -1

@@ -78,13 +78,15 @@ class Transition(SpecModel):
 class ObjectBucket(SpecModel):
     """S3 or Cloud Storage: versioned, encrypted with an own key, TLS only, never public.
 
-    `lock_days` keeps release artifacts from being changed or deleted that long.
+    `lock_days` keeps release artifacts from being changed or deleted that long. No bucket of Cloud
+    Storage can refuse plain HTTP by itself: `secure_transport_policy` makes its whole project do.
     """
 
     kind: Literal["bucket"] = "bucket"
     name_prefix: str = Field(pattern=r"^[a-z0-9]([a-z0-9-]{1,35}[a-z0-9])$")
     transitions: tuple[Transition, ...] = ()
     lock_days: int | None = Field(default=None, ge=1, le=36500)
+    secure_transport_policy: bool = False
 
     @model_validator(mode="after")
     def _transitions_follow(self) -> Self:

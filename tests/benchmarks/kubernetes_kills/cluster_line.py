@@ -22,7 +22,6 @@ from tests.benchmarks.kubernetes_kills.moments import DRAIN_RUNS
 from tests.benchmarks.kubernetes_kills.open_stream import open_stream
 from tests.cluster.harness.envoy_gateway import EnvoyGateway
 from tests.cluster.project import ClusterProject
-from tests.cluster.promotions import PATIENT_PROFILE
 from tests.cluster.users import Users
 
 SERVING: Mapping[str, Any] = {"termination": {"preStopSeconds": 1, "exitTimeoutSeconds": 5}}
@@ -62,7 +61,6 @@ class ClusterLine(Line):
     def __init__(self, project: ClusterProject, gateway: EnvoyGateway) -> None:
         self._project = project
         self._gateway = gateway
-        project.write_profile(PATIENT_PROFILE)
         super().__init__(project)
 
     @property

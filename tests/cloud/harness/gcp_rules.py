@@ -113,6 +113,7 @@ RULES: dict[str, TypeRule] = {
         f"{_LOCATED}/instances/{{instanceId}}",
         replaces=("instanceId", "location", "filesystem", "network", "kmsKey"),
     ),
+    "gcp:orgpolicy/policy:Policy": TypeRule("{name}", replaces=("name", "parent"), autoname=None),
     "gcp:parallelstore/instance:Instance": TypeRule(
         f"{_LOCATED}/instances/{{instanceId}}",
         replaces=("instanceId", "location", "capacityGib", "network"),

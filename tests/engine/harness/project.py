@@ -29,7 +29,7 @@ UNDECIDED = "Nothing was decided: the next `pulumi up` runs the gate again."
 UNDECIDED_RETRIES = 3
 
 # The shipped profiles' code path in about five seconds. 300 requests are enough for both limits
-# in a third attempt as well; the SLO leaves room for a machine with other work.
+# in a third attempt as well; the SLO lets the generator be 100 ms late beside other work.
 FAST_PROFILE: Mapping[str, Any] = {
     "name": "test",
     "description": "A few seconds on the same code path as the shipped profiles.",
@@ -37,8 +37,8 @@ FAST_PROFILE: Mapping[str, Any] = {
     "ratePerSecond": 100,
     "durationSeconds": 3,
     "warmUpSeconds": 0.5,
-    "deadlineSeconds": 1.5,
-    "slos": {"p95": 600},
+    "deadlineSeconds": 4,
+    "slos": {"p95": 2000},
     "maxErrorRate": 0.03,
     "comparisonMargins": {},
     "confidence": 0.95,
@@ -66,7 +66,8 @@ class Project:
         (root / ".venv").symlink_to(VENV)
         (root / "logs").mkdir()
         self.environment = pulumi_environment(root / "pulumi-home", root / "backend")
-        self.write_profile(FAST_PROFILE)
+        profile = root / "loadtests" / "profiles" / f"{FAST_PROFILE['name']}.yaml"
+        profile.write_text(yaml.safe_dump(dict(FAST_PROFILE)), encoding="utf-8")
         self.declare({})
         self.pulumi("stack", "init", STACK)
 
@@ -79,10 +80,6 @@ class Project:
     @property
     def serving_root(self) -> Path:
         return self.root / "serving"
-
-    def write_profile(self, profile: Mapping[str, Any]) -> None:
-        path = self.root / "loadtests" / "profiles" / f"{profile['name']}.yaml"
-        path.write_text(yaml.safe_dump(dict(profile)), encoding="utf-8")
 
     def declare(
         self, services: Mapping[str, Any], platform: Mapping[str, Any] | None = None

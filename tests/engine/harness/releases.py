@@ -65,11 +65,11 @@ import time
 class TritonPythonModel(_Base):
     def execute(self, requests):
         if {condition}:
-            time.sleep(0.015 * len(requests))
+            time.sleep(0.02 * len(requests))
         return super().execute(requests)
 """
 
-# 67 answers a second: under the test profile's 100 the queue grows past every SLO.
+# 50 answers a second: under the test profile's 100 the queue grows past every SLO.
 TOO_SLOW = Fault(_SLOW.format(condition=True))
 
 

@@ -24,7 +24,7 @@ def make_profile(**changes: Any) -> Profile:
         "duration_seconds": 2,
         "warm_up_seconds": 0.3,
         "deadline_seconds": 3,
-        "slos": {"p95": 1000},
+        "slos": {"p95": 2000},
         "max_error_rate": 0.05,
         "seed": 1,
     }

@@ -31,6 +31,7 @@ WITHOUT_LABELS = {
     "gcp:compute/subnetwork:Subnetwork",
     "gcp:kms/cryptoKeyIAMMember:CryptoKeyIAMMember",
     "gcp:kms/keyRing:KeyRing",
+    "gcp:orgpolicy/policy:Policy",
     "gcp:projects/iAMMember:IAMMember",
     "gcp:projects/serviceIdentity:ServiceIdentity",
     "gcp:serviceaccount/account:Account",
@@ -38,6 +39,7 @@ WITHOUT_LABELS = {
     "gcp:storage/bucketIAMMember:BucketIAMMember",
 }
 NO_DESCRIPTION = {"gcp:compute/routerNat:RouterNat"}
+POLICY = "gcp:orgpolicy/policy:Policy"
 LUSTRE = {"kind": "managedLustre", "capacityGib": 36000, "throughput": 500, "zone": "us-central1-a"}
 FILES = {"kind": "filestore", "tier": "REGIONAL", "capacityGib": 1024}
 COLD = {
@@ -149,6 +151,14 @@ def test_a_lock_takes_the_place_of_old_versions_and_is_final_where_data_is_prote
     assert bucket["versioning"] == {"enabled": False}
     assert bucket["retentionPolicy"] == {"retentionPeriod": "2592000", "isLocked": protect}
     assert all(each["action"]["type"] != "Delete" for each in bucket["lifecycleRules"])
+
+
+def test_plain_http_is_refused_by_the_project_where_the_plan_says_so() -> None:
+    assert with_storage(cold=COLD).of(POLICY) == []
+    policy = with_storage(cold={**COLD, "secureTransportPolicy": True}).only(POLICY)
+    name = "projects/acme-gpu/policies/storage.secureHttpTransport"
+    assert (policy["parent"], policy["name"]) == ("projects/acme-gpu", name)
+    assert policy["spec"] == {"rules": [{"enforce": "TRUE"}]}
 
 
 def test_lustre_is_reached_by_peering_and_mounted_by_its_address() -> None:

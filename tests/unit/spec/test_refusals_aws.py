@@ -471,6 +471,17 @@ STORAGE = [
         "neither",
     ),
     Case(
+        "another cloud's way to refuse plain HTTP",
+        aws(
+            storage={
+                "cold": {"kind": "bucket", "namePrefix": "acme", "secureTransportPolicy": True}
+            }
+        ),
+        "storage.cold.secureTransportPolicy",
+        True,
+        "leave it out",
+    ),
+    Case(
         "class of another cloud",
         cold({"afterDays": 30, "storageClass": "COLDLINE"}),
         "storage.cold.transitions.0.storageClass",

@@ -1,6 +1,7 @@
 """Stacks of many services on one cluster, run by our program and by one by hand in turn."""
 
 import asyncio
+import json
 import os
 import statistics
 from collections.abc import Iterator, Mapping, Sequence
@@ -28,6 +29,17 @@ MOST_WITHOUT_WAITING = 10
 """Stacks up to this size are brought up by a program that waits for no server as well."""
 MOST_SECONDS = 1800.0
 CHANGES = 3
+SETTINGS_FILE = "settings.json"
+SETTINGS_FROM_FILE = f"""
+import os
+import runpy
+from pathlib import Path
+
+infra = Path(__file__).resolve().parent
+os.environ["PULUMI_CONFIG"] = (infra.parent / "{SETTINGS_FILE}").read_text(encoding="utf-8")
+runpy.run_path(str(infra / "program.py"))
+"""
+"""Pulumi hands settings over in one variable of the environment, which holds 128 KiB on Linux."""
 PREVIEW = ("preview",)
 UP = ("up", "--yes", "--skip-preview")
 
@@ -113,7 +125,11 @@ class Stacks:
         self._platform = project.platform
         self._platform["kubernetes"]["pools"][POOL] = pretended_pool(POOL)
         self._project = project
-        project.declare(self._services.settings(), self._platform)
+        program = project.root / "infra" / "__main__.py"
+        program.rename(program.with_name("program.py"))
+        program.write_text(SETTINGS_FROM_FILE, encoding="utf-8")
+        project.declare({})
+        self._declare(self._services.settings())
         self._by_hand, self._not_waiting = (
             ByHand(folder / each, project, each, self._services, waits=waits)
             for each, waits in zip(self._others(), (True, False), strict=True)
@@ -154,12 +170,17 @@ class Stacks:
             seconds = 20 + number
             settings = self._services.settings()
             settings[service] = {**settings[service], "requestTimeoutSeconds": seconds}
-            self._project.declare(settings, self._platform)
+            self._declare(settings)
             self._by_hand.declare({service: seconds})
             self._run(costs, UP, _in_turn(self._programs, number))
             for each in costs.of.values():
                 assert each[-1].run.changes, each[-1].run.output[-5000:]
         return costs
+
+    def _declare(self, services: Mapping[str, Any]) -> None:
+        values = {"tidegate:platform": self._platform, "tidegate:services": services}
+        config = {key: json.dumps(value) for key, value in values.items()}
+        (self._project.root / SETTINGS_FILE).write_text(json.dumps(config), encoding="utf-8")
 
     def _run(self, costs: Costs, arguments: Sequence[str], programs: Sequence[Program]) -> None:
         for program in programs:

@@ -56,7 +56,8 @@ DnsName = Annotated[
 class OciImage(SpecModel):
     """An image (or OCI artifact) that holds the repository in the folder `path`.
 
-    Mounted as an image volume: Kubernetes 1.33 and newer.
+    Mounted as an image volume: on by default from Kubernetes 1.35, in 1.33 and 1.34 with the
+    feature gate ImageVolume.
     """
 
     reference: ImageReference

@@ -1,6 +1,7 @@
 """A stack that makes its own cluster."""
 
 import json
+import re
 from pathlib import Path
 from typing import Any
 
@@ -9,6 +10,9 @@ import yaml
 
 from settings import Settings, SettingsError, load_settings
 from tests.unit.spec.cluster_documents import aws, pool
+from tidegate.spec.cluster_plan import ClusterPlan
+from tidegate.spec.network_plan import NetworkPlan
+from tidegate.spec.signature import SpecModel
 
 pytestmark = pytest.mark.unit
 
@@ -43,6 +47,13 @@ def test_the_shipped_stacks_are_in_order(stack: str) -> None:
     settings = load_settings(own, f"stacks/Pulumi.{stack}.yaml")
     assert settings.cluster is not None
     assert settings.platform is None
+
+
+@pytest.mark.parametrize("part", [ClusterPlan, NetworkPlan])
+def test_every_key_of_a_cluster_is_in_the_guide(part: type[SpecModel]) -> None:
+    guide = (STACKS.parent / "docs" / "settings.md").read_text(encoding="utf-8")
+    explained = set(re.findall(r"^\| `(\w+)[`.]", guide, re.MULTILINE))
+    assert {str(each.alias) for each in part.model_fields.values()} <= explained
 
 
 def test_services_of_the_same_stack_see_the_clusters_pools() -> None:

@@ -8,6 +8,7 @@ from typer.main import get_command
 
 from tests.unit.gate.needed_seconds import CONFIDENCE, needed_rows, profile_rows, seconds
 from tidegate.gate.cli import app
+from tidegate.gate.profile import Profile
 from tidegate.gate.profile_rules import needed_requests
 from tidegate.gate.statistics import attempt_confidence
 from tidegate.gate.verdict import Outcome
@@ -28,6 +29,12 @@ def test_needed_seconds_are_those_of_the_code(guide: str) -> None:
 
 def test_profiles_are_those_of_the_folder(guide: str) -> None:
     assert "\n".join(profile_rows(ROOT / "loadtests" / "profiles")) in guide
+
+
+def test_every_key_of_a_profile_is_explained() -> None:
+    text = (ROOT / "loadtests" / "README.md").read_text(encoding="utf-8")
+    explained = set(re.findall(r"^\| `(\w+)` \|", text, re.MULTILINE))
+    assert {str(each.alias) for each in Profile.model_fields.values()} <= explained
 
 
 @pytest.mark.parametrize(("share", "words"), [(0.001, "0.1%"), (0.005, "0.5%")])

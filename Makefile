@@ -1,4 +1,5 @@
 # The entry points of the project; the work is done by `toolchain/` and the programs it installs.
+# Of `up`, `down` and `status`. The first two are for stacks on this machine; elsewhere it is `pulumi up`.
 STACK ?= local
 FIGURES ?=
 # Most of their time is waiting; still more would disturb what the tests' gates measure.
@@ -21,10 +22,10 @@ setup-lint: ## the same, and the SDKs of both clouds, whose types are checked (1
 setup-tests: ## the same, and what the cluster tests need: Kubernetes, a gateway (half an hour once)
 	@$(TOOLCHAIN) setup-tests
 
-up: ## bring the stack up, gate included, and ask it for one prediction (STACK=local)
+up: ## bring a stack on this machine up, gate included, and ask it for one prediction (STACK=local)
 	@$(TOOLCHAIN) up --stack $(STACK)
 
-down: ## take the stack down and check that nothing is left (STACK=local)
+down: ## take a stack on this machine down and check that nothing is left (STACK=local)
 	@$(TOOLCHAIN) down --stack $(STACK)
 
 status: ## what is live, what stands by, last verdict (STACK=local)

@@ -15,7 +15,7 @@ class UnreachableError(ClusterError):
 
 
 class BusyError(UnreachableError):
-    """The API server answers, and says to come back later."""
+    """The API server answers, and cannot do it now."""
 
 
 class UntrustedServerError(ClusterError):
@@ -54,7 +54,7 @@ class WebhookError(ClusterError):
     """An admission webhook or policy refused the object."""
 
 
-class SilentWebhookError(ClusterError):
+class SilentWebhookError(UnreachableError):
     """An admission webhook did not answer, so that the object could not be judged."""
 
 
@@ -136,9 +136,10 @@ def refused(action: str, what: str, kind: str, server: str, refusal: Refusal) ->
         return AlreadyExistsError(f"{head}: it exists already")
     if status == 409:
         return ConflictError(f"{head}: somebody else has changed it meanwhile")
-    if status in {429, 502, 503, 504}:
+    if status in {408, 429} or status >= 500:
+        # A change of etcd's leader reaches clients as 500.
         said = f": {message}" if message else ""
-        return BusyError(f"{head}: {server} asks to come back later (HTTP {status}){said}")
+        return BusyError(f"{head}: {server} {_busy(status)} (HTTP {status}){said}")
     if status in {400, 413, 422}:
         return InvalidError(f"{head}: {_causes(refusal) or message}. Mend the object's fields")
     return ClusterError(f"{head}: {server} answered HTTP {status}: {message}")
@@ -157,6 +158,12 @@ def unreachable(action: str, what: str, server: str, why: str) -> ClusterError:
         f"{head}: {server} does not answer ({why}). Check that the cluster runs and that this "
         "machine reaches it"
     )
+
+
+def _busy(status: int) -> str:
+    if status in {429, 502, 503, 504}:
+        return "asks to come back later"
+    return "could not do it this time"
 
 
 def _causes(refusal: Refusal) -> str:

@@ -3,6 +3,7 @@ import pytest
 from tests.unit.cluster.api_server import KUBECONFIG, ApiServer, status
 from tidegate.cluster.client import connect
 from tidegate.cluster.errors import (
+    BusyError,
     ClusterError,
     ConflictError,
     ForbiddenError,
@@ -72,7 +73,15 @@ JOB_OBJECT = {"metadata": {"name": "gate-1f00aa11-001"}, "spec": {}}
         (409, status(409, "Conflict", "modified"), ConflictError, ["somebody else"]),
         (404, status(404, "NotFound", 'namespaces "team-a" not found'), NotFoundError, ["Create"]),
         (404, "404 page not found\n", MissingKindError, ["Job (batch/v1)", "docs/kubernetes.md"]),
-        (503, "<html>no backend</html>", UnreachableError, ["come back later", "HTTP 503"]),
+        (503, "<html>no backend</html>", BusyError, ["come back later", "HTTP 503"]),
+        (
+            500,
+            status(500, "InternalError", "etcdserver: leader changed"),
+            BusyError,
+            ["HTTP 500", "etcdserver: leader changed"],
+        ),
+        (408, status(408, "Timeout", "request did not complete"), BusyError, ["HTTP 408"]),
+        (507, "", BusyError, ["HTTP 507"]),
         (418, "teapot", ClusterError, ["HTTP 418"]),
     ],
 )
@@ -89,6 +98,11 @@ async def test_a_refusal_is_one_sentence_that_names_the_object(
     assert "\n" not in said
     for each in words:
         assert each in said
+
+
+def test_a_webhook_that_is_silent_is_waited_for_as_an_api_server_is() -> None:
+    assert issubclass(SilentWebhookError, UnreachableError)
+    assert not issubclass(WebhookError, UnreachableError)
 
 
 async def test_no_answer_names_the_server_and_the_cause() -> None:

@@ -1,4 +1,4 @@
-"""An API server that is silent for a moment: it is being restarted, or the network is."""
+"""An API server, or a webhook of its own, that is silent or fails for a moment: a restart."""
 
 import time
 from collections.abc import Awaitable, Callable
@@ -36,9 +36,10 @@ async def patiently(
     clock: Callable[[], float] = time.monotonic,
     silence: type[UnreachableError] = UnreachableError,
 ) -> T:
-    """What `work`, which may be repeated, returns once the API server answers.
+    """What `work`, which may be repeated, returns once the API server carries it out.
 
-    Raises UnreachableError after that much silence, and whatever `operation.sleep` raises.
+    Raises UnreachableError after that much silence, of a webhook as well, and whatever
+    `operation.sleep` raises.
     """
     deadline = clock() + seconds
     while True:

@@ -321,6 +321,25 @@ async def test_an_api_server_that_restarts_meanwhile_is_waited_for(
 
 
 @pytest.mark.parametrize(
+    "words", ["etcdserver: leader changed", 'failed calling webhook "a.b.c": connection refused']
+)
+async def test_an_api_server_that_fails_once_loses_no_attempt(
+    api: ApiServer, runners: Runners, handler: LoadTestGateHandler, words: str
+) -> None:
+    runners.verdicts = [None]
+    said = Said()
+    update = asyncio.create_task(create(handler, said))
+    await until(runners.jobs)
+
+    api.refusals = [(500, status(500, "InternalError", words))]
+    await until(lambda: any(words in each for each in said.status))
+    runners.end(runners.jobs()[0], note(Outcome.PASS, runners.gates[0].digest).to_message())
+
+    assert (await update).outputs.outcome == "PASS"
+    assert len(runners.gates) == 1
+
+
+@pytest.mark.parametrize(
     ("answer", "words"),
     [
         ((401, status(401, "Unauthorized", "Unauthorized")), "does not accept the credentials"),

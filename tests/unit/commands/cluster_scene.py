@@ -32,13 +32,15 @@ from tidegate.traffic.switch_history import SwitchPlan
 
 REPOSITORY = Path(__file__).parents[3]
 ONE, TWO = "digits-1-aaaaaaaa", "digits-2-bbbbbbbb"
+TWO_CHANGED = "digits-2-cccccccc"
 ENVOY = "envoy-1"
 OWNER = "gateway.envoyproxy.io/owning-gateway"
 
 
 def routes(**weights: int) -> ServiceRoutes:
-    """`one=100, two=0` are the revisions of digits@1 and digits@2."""
-    named = {{"one": ONE, "two": TWO}[name]: weight for name, weight in weights.items()}
+    """`one=100, two=0` are the revisions of digits@1 and digits@2; `changed` is another of it."""
+    revisions = {"one": ONE, "two": TWO, "changed": TWO_CHANGED}
+    named = {revisions[name]: weight for name, weight in weights.items()}
     return ServiceRoutes("digits", ("digits",), named, 30.0, hostnames=("digits.test",))
 
 

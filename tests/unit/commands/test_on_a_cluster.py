@@ -9,10 +9,12 @@ from typing import Any
 
 import pytest
 
+from tests.unit.cluster.api_server import status
 from tests.unit.cluster.examples import gate_request
 from tests.unit.commands.cluster_scene import (
     ONE,
     TWO,
+    TWO_CHANGED,
     ClusterScene,
     make_scene,
     pass_gate,
@@ -24,7 +26,7 @@ from tidegate.cluster.endpoints import count_ready
 from tidegate.cluster.kinds import GATEWAY, HTTP_ROUTE, JOB
 from tidegate.commands import pulumi_update, watch
 from tidegate.commands.kubernetes import asked_switches, service_watch
-from tidegate.commands.kubernetes.revisions import release_in, revision_named
+from tidegate.commands.kubernetes.revisions import release_in, revisions_named
 from tidegate.commands.kubernetes.settings import (
     ClusterSettings,
     cluster_settings,
@@ -35,7 +37,7 @@ from tidegate.gate.verdict import Outcome
 from tidegate.records.gate_documents import GateProgress
 from tidegate.records.gates import GateRecords
 from tidegate.spec.errors import SpecError
-from tidegate.stack_file import StackFile
+from tidegate.stack_file import ServiceReleases, StackFile
 from tidegate.traffic.switch_documents import Ending, Override
 
 pytestmark = pytest.mark.unit
@@ -172,6 +174,31 @@ def test_a_canary_under_way_is_left_to_find_out(scene: ClusterScene) -> None:
     assert scene.runners.switches[-1].from_revision == TWO
 
 
+def test_a_canary_between_two_revisions_of_what_is_left_holds_nothing_up(
+    scene: ClusterScene,
+) -> None:
+    """digits@2 was declared with other probes, and that is what goes badly."""
+    scene.runners.route(routes(one=0, two=70, changed=30))
+
+    result = scene.run("rollback", "digits", "--now", "--no-up")
+
+    assert result.exit_code == 0, result.output
+    assert scene.weights() == {ONE: 100, TWO: 0, TWO_CHANGED: 0}
+    assert scene.declared == ("digits@1", "digits@2")
+
+
+def test_which_of_two_revisions_is_to_take_the_traffic_is_not_guessed(scene: ClusterScene) -> None:
+    scene.declare("digits@1", "digits@2")
+    before = routes(one=40, two=60, changed=0)
+    scene.runners.route(before)
+
+    result = scene.run("rollback", "digits", "--now")
+
+    assert result.exit_code == 2
+    assert f"the routes lead to several revisions of it: {TWO}, {TWO_CHANGED}" in result.output
+    assert scene.weights() == before.weights and scene.declared == ("digits@1", "digits@2")
+
+
 def test_a_second_rollback_does_not_undo_the_first(scene: ClusterScene) -> None:
     assert scene.run("rollback", "digits", "--now", "--no-up").exit_code == 0
 
@@ -282,9 +309,11 @@ async def interrupted(scene: ClusterScene) -> None:
         await asked
 
 
-def test_an_api_server_that_is_silent_for_a_moment_is_waited_for(
-    scene: ClusterScene, monkeypatch: pytest.MonkeyPatch
+@pytest.mark.parametrize("is_down", [True, False])
+def test_an_api_server_that_is_silent_or_fails_for_a_moment_is_waited_for(
+    scene: ClusterScene, monkeypatch: pytest.MonkeyPatch, is_down: bool
 ) -> None:
+    failed = (500, status(500, "InternalError", "etcdserver: leader changed"))
     scene.runners.endings = [None]
     slept: list[float] = []
     really_sleep = asyncio.sleep
@@ -294,7 +323,8 @@ def test_an_api_server_that_is_silent_for_a_moment_is_waited_for(
             await really_sleep(seconds)  # a server that other tests share
             return
         slept.append(seconds)
-        scene.api.is_down = len(slept) < 3
+        scene.api.is_down = is_down and len(slept) < 3
+        scene.api.refusals = [failed] if not is_down and len(slept) < 3 else []
         if len(slept) == 4:
             scene.runners.end_running(Ending.ADVANCED)
 
@@ -393,6 +423,15 @@ def test_promote_knows_of_a_gate_that_has_passed(scene: ClusterScene) -> None:
     assert new.exit_code == 0 and "(`pulumi up` runs its gate first)" in new.output
 
 
+def test_promote_leaves_a_release_of_which_two_revisions_are_routed(scene: ClusterScene) -> None:
+    scene.runners.route(routes(one=0, two=70, changed=30))
+
+    result = scene.run("promote", "digits", "1")
+
+    assert result.exit_code == 0, result.output
+    assert f"({ONE}; its gate has passed here)" in result.output
+
+
 # -- which cluster, which revision ----------------------------------------------------------------
 
 
@@ -457,15 +496,30 @@ def test_the_kubeconfig_is_a_file_or_an_output_of_the_stack_that_made_the_cluste
     assert found == expected
 
 
-def test_a_release_is_the_revision_that_is_routed() -> None:
-    other = "digits-2-cccccccc"
+@pytest.mark.parametrize(
+    ("routed", "gated", "found"),
+    [
+        ([TWO, ONE], [TWO, TWO_CHANGED], [TWO, ONE]),
+        ([ONE], [TWO], [TWO, ONE]),
+        ([ONE], [TWO, TWO_CHANGED], [None, ONE]),
+        ([], ["digits-2-fast-bbbbbbbb", "digits-1-aaaaaaaa"], [None, ONE]),
+        ([TWO, ONE, "digits-1-dddddddd"], [ONE], [TWO, None]),
+    ],
+)
+def test_a_release_is_the_revision_that_is_routed(
+    routed: list[str], gated: list[str], found: list[str | None]
+) -> None:
+    releases = ServiceReleases("digits@2", "digits@1")
 
-    assert revision_named("digits", "digits@2", [TWO, ONE], [TWO, other]) == TWO
-    assert revision_named("digits", "digits@2", [ONE], [TWO]) == TWO
-    assert revision_named("digits", "digits@2", [ONE], [TWO, other]) is None
-    assert revision_named("digits", "digits@2", [], ["digits-2-fast-bbbbbbbb"]) is None
+    assert revisions_named("digits", releases, routed, gated) == found
+
+
+def test_a_release_that_is_to_take_the_traffic_is_one_revision() -> None:
     with pytest.raises(SpecError, match=r"digits-2-bbbbbbbb, digits-2-cccccccc"):
-        revision_named("digits", "digits@2", [TWO, other], [])
+        revisions_named("digits", ServiceReleases("digits@2", None), [TWO, TWO_CHANGED], [])
+
+
+def test_a_release_may_have_dashes() -> None:
     assert release_in("digits", "digits-2-fast-bbbbbbbb") == "digits@2-fast"
 
 

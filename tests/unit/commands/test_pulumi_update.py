@@ -120,6 +120,29 @@ def test_what_a_failed_gate_left_uncreated_is_among_the_targets(tmp_path: Path) 
     assert "s::G::digits-2" in HalfCreated(tmp_path, "test").targets("digits", ["digits-2"])
 
 
+class Complete(Engine):
+    """One revision with all that belongs to it, and one that the program alone knows."""
+
+    def _asked(self, *command: str) -> Any:
+        service = {"urn": "s::S::digits", "type": "tidegate:serving:InferenceService"}
+        holds = [
+            {"urn": f"s::H::{name}", "type": "tidegate:index:TrafficHold", "parent": "s::S::digits"}
+            for name in ("digits-1", "digits-2")
+        ]
+        if command[1] == "stack":
+            return {"deployment": {"resources": [service, holds[0]]}}
+        return {"steps": [{"op": "same", "newState": each} for each in (service, *holds)]}
+
+
+@pytest.mark.parametrize(("revision", "is_asked"), [("digits-1", False), (None, True)])
+def test_the_program_is_asked_for_a_revision_that_nobody_knows(
+    tmp_path: Path, revision: str | None, is_asked: bool
+) -> None:
+    found = Complete(tmp_path, "test").targets("digits", ["digits-1", revision])
+
+    assert ("s::H::digits-2" in found) is is_asked
+
+
 def test_an_output_of_a_stack_is_read_and_what_keeps_it_unknown_is_told(engine: Engine) -> None:
     script = engine.project / "pulumi"
     script.write_text('#!/bin/sh\nprintf \'"%s %s"\' "$3" "$7"\n')

@@ -10,7 +10,7 @@ from tidegate.cluster.errors import ClusterError
 from tidegate.cluster.kubeconfig import read_kubeconfig
 from tidegate.cluster.pod_proxy import PodProxy
 from tidegate.commands.kubernetes.history import events_of
-from tidegate.commands.kubernetes.revisions import release_in, revision_named
+from tidegate.commands.kubernetes.revisions import release_in, revisions_named
 from tidegate.commands.kubernetes.service_watch import ClusterLooks
 from tidegate.commands.kubernetes.settings import cluster_settings, kubeconfig_of
 from tidegate.commands.kubernetes.status import cluster_status
@@ -67,7 +67,7 @@ class ClusterPlatform:
         routed = list(routes.weights) if routes is not None else []
         gates = await GateRecords(self._cluster).all()
         gated = [each.revision for each in gates if each.service == service]
-        return [revision_named(service, name, routed, gated) for name in releases.names]
+        return revisions_named(service, releases, routed, gated)
 
     async def has_passed(self, revision: str) -> bool:
         gate = await GateRecords(self._cluster).find(revision)

@@ -5,32 +5,44 @@ revisions that are there.
 """
 
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 
 from tidegate.spec.errors import SpecError
 from tidegate.spec.revision import HASH_DIGITS
+from tidegate.stack_file import ServiceReleases
 
 
-def revision_named(
-    service: str, release: str, routed: Iterable[str], gated: Iterable[str]
-) -> str | None:
-    """The revision of `digits@2` that is routed, or else the only one that has a gate.
+def revisions_named(
+    service: str, releases: ServiceReleases, routed: Sequence[str], gated: Sequence[str]
+) -> list[str | None]:
+    """The revision of each of the releases: the one that is routed, or else the only one that has
+    a gate. None when there is none, or when it could be several.
 
-    None when there is none, or when several have gates and none of them is routed. Raises
-    SpecError when several are routed.
+    Raises SpecError when several revisions of the live release are routed: one of them is to take
+    the traffic. Of the standby there may be several: in the middle of a canary between two.
     """
-    name = release.rpartition("@")[2]
-    pattern = re.compile(rf"{re.escape(service)}-{re.escape(name)}-[0-9a-f]{{{HASH_DIGITS}}}")
-    found = sorted(each for each in routed if pattern.fullmatch(each))
+    found = _of_release(service, releases.release, routed)
     if len(found) > 1:
         raise SpecError(
             "release",
-            release,
+            releases.release,
             f"the routes lead to several revisions of it: {', '.join(found)}",
             "wait for the switch between them, or run `pulumi up`, which declares one of them",
         )
-    found = found or sorted(each for each in gated if pattern.fullmatch(each))
+    return [_only_one(service, name, routed, gated) for name in releases.names]
+
+
+def _only_one(
+    service: str, release: str, routed: Iterable[str], gated: Iterable[str]
+) -> str | None:
+    found = _of_release(service, release, routed) or _of_release(service, release, gated)
     return found[0] if len(found) == 1 else None
+
+
+def _of_release(service: str, release: str, revisions: Iterable[str]) -> list[str]:
+    name = release.rpartition("@")[2]
+    pattern = re.compile(rf"{re.escape(service)}-{re.escape(name)}-[0-9a-f]{{{HASH_DIGITS}}}")
+    return sorted(each for each in revisions if pattern.fullmatch(each))
 
 
 def release_in(service: str, revision: str) -> str:

@@ -70,14 +70,16 @@ class GateRuns:
     def latest(self, revision: str) -> GateRun | None:
         """The newest run, None when the gate never ran."""
         folder = self._jobs(revision).latest()
-        if folder is None:
-            return None
-        path = folder / "request.json"
-        return GateRun(folder, GateRequest.load(path) if path.exists() else None)
+        return _run(folder) if folder is not None else None
+
+    def decided(self, revision: str) -> GateRun | None:
+        """The newest run with a verdict, which stands: one that was interrupted decides nothing."""
+        runs = (_run(folder) for folder in reversed(self._jobs(revision).folders()))
+        return next((run for run in runs if run.verdict is not None), None)
 
     def passing(self, revision: str) -> Verdict | None:
         """The verdict PASS of this gate, None when it has none."""
-        run = self.latest(revision)
+        run = self.decided(revision)
         verdict = run.verdict if run is not None else None
         return verdict if verdict is not None and verdict.outcome is Outcome.PASS else None
 
@@ -149,3 +151,8 @@ class GateRuns:
     def _jobs(self, revision: str) -> Jobs:
         runs = self._folder.gate(revision) / "runs"
         return Jobs(runs, f"gate-{revision}", self._supervisor)
+
+
+def _run(folder: Path) -> GateRun:
+    path = folder / "request.json"
+    return GateRun(folder, GateRequest.load(path) if path.exists() else None)

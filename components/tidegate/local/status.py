@@ -95,7 +95,7 @@ def _gate(gates: GateRuns, revision: str) -> tuple[str, str]:
     """The gate in a word, and its last verdict in a sentence."""
     if gates.is_running(revision):
         return "running", "its gate is running"
-    run = gates.latest(revision)
+    run = gates.decided(revision)
     verdict = run.verdict if run is not None else None
     if verdict is None:
         return "ungated", "never judged here; it cannot take traffic before its gate has passed"

@@ -251,6 +251,43 @@ async def test_a_reason_to_retry_runs_a_failed_gate_once_more(
     assert (await create(handler, retry="the disk is empty now")).outputs.outcome == "PASS"
 
 
+async def test_a_retry_that_was_interrupted_takes_no_fail_back(
+    stack: StackOnStandIns, handler: LoadTestGateHandler
+) -> None:
+    stack.verdicts = [Outcome.FAIL]
+    with pytest.raises(ProviderError, match="takes no traffic"):
+        await create(handler)
+    interrupted = Said()
+    interrupted.operation.cancelled.set()
+    with pytest.raises(CancelledOperation):
+        await create(handler, interrupted, retry="a disk was full")
+    runs = len(stack.supervisor.started)
+    stack.verdicts = [Outcome.PASS]
+
+    with pytest.raises(ProviderError, match="This verdict stands"):
+        await create(handler)
+    assert len(stack.supervisor.started) == runs == 2
+
+    again = await create(handler, retry="a disk was full")
+    assert again.outputs.outcome == "PASS", "the interrupted run has not used the reason up"
+
+
+async def test_the_reason_that_a_fail_has_used_up_stays_used(
+    stack: StackOnStandIns, handler: LoadTestGateHandler
+) -> None:
+    stack.verdicts = [Outcome.FAIL]
+    with pytest.raises(ProviderError, match="takes no traffic"):
+        await create(handler, retry="a disk was full")
+    interrupted = Said()
+    interrupted.operation.cancelled.set()
+    with pytest.raises(CancelledOperation):
+        await create(handler, interrupted, retry="the disk is empty now")
+
+    with pytest.raises(ProviderError, match="This verdict stands"):
+        await create(handler, retry="a disk was full")
+    assert stack.supervisor.started == [GATE, GATE]
+
+
 @pytest.mark.parametrize("outcome", [Outcome.INCONCLUSIVE, Outcome.INVALID])
 async def test_where_nothing_was_decided_the_next_up_runs_the_gate_again(
     stack: StackOnStandIns, handler: LoadTestGateHandler, outcome: Outcome
@@ -371,6 +408,14 @@ async def test_a_profile_that_cannot_decide_is_refused_at_preview(
 
     assert failure.property == "profile"
     assert "durationSeconds" in failure.reason
+
+
+async def test_a_manifest_changed_since_the_preview_judges_nothing(
+    stack: StackOnStandIns, handler: LoadTestGateHandler
+) -> None:
+    with pytest.raises(ProviderError, match="the manifest changed while it was being deployed"):
+        await create(handler, release_digest="sha256:" + "0" * 64)
+    assert stack.supervisor.started == []
 
 
 async def test_load_goes_to_loopback_only(handler: LoadTestGateHandler) -> None:

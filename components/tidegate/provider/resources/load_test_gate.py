@@ -24,8 +24,8 @@ from tidegate.provider.shared.gate_inputs import (
     LoadTestGateOutputs,
     check_profile,
 )
+from tidegate.provider.shared.release_files import declared_release
 from tidegate.spec.errors import SpecError
-from tidegate.spec.release import load_release
 
 
 class LoadTestGateHandler(ResourceHandler[LoadTestGateInputs, LoadTestGateOutputs]):
@@ -94,16 +94,13 @@ class LoadTestGateHandler(ResourceHandler[LoadTestGateInputs, LoadTestGateOutput
     async def _decide(self, operation: Operation, inputs: LoadTestGateInputs) -> None:
         """Return when the revision has passed; raise with the verdict's own words otherwise."""
         gates = self._stack.gates
-        run = gates.latest(inputs.revision)
-        verdict = run.verdict if run is not None else None
-        outcome = verdict.outcome if verdict is not None else None
-        used = run.request.retry_reason if run is not None and run.request is not None else None
-        if run is not None and verdict is None and gates.is_running(inputs.revision):
+        latest, decided = gates.latest(inputs.revision), gates.decided(inputs.revision)
+        verdict = decided.verdict if decided is not None else None
+        if latest is not None and latest.verdict is None and gates.is_running(inputs.revision):
             operation.info(f"the gate of {inputs.revision} is already running; following it")
-        elif run is None or may_run_again(outcome, inputs.retry, used):
+            verdict = await self._follow(operation, latest, inputs.revision)
+        elif verdict is None or may_run_again(verdict.outcome, inputs.retry, _used_retry(decided)):
             run = await gates.submit(self._request(inputs))
-            verdict = None
-        if verdict is None:
             verdict = await self._follow(operation, run, inputs.revision)
         if verdict.outcome is not Outcome.PASS:
             raise ProviderError(refusal(inputs, verdict))
@@ -120,7 +117,9 @@ class LoadTestGateHandler(ResourceHandler[LoadTestGateInputs, LoadTestGateOutput
             raise
 
     def _request(self, inputs: LoadTestGateInputs) -> GateRequest:
-        release = load_release(Path(inputs.serving_root), inputs.service, inputs.release)
+        """Raises SpecError for a manifest that is not the one declared."""
+        root = Path(inputs.serving_root)
+        release = declared_release(root, inputs.service, inputs.release, inputs.release_digest)
         repository = self._stack.slots.repository(inputs.revision)
         profile = parse_profile(inputs.profile, "profile")
         return GateRequest(
@@ -132,7 +131,7 @@ class LoadTestGateHandler(ResourceHandler[LoadTestGateInputs, LoadTestGateOutput
             grpc_target=inputs.grpc_target,
             metrics_target=inputs.metrics_target,
             signature=release.model,
-            golden_path=str(Path(inputs.serving_root) / release.golden.path),
+            golden_path=str(root / release.golden.path),
             golden_sha256=release.golden.sha256,
             tolerance=release.golden.tolerance,
             profile=profile,
@@ -174,3 +173,8 @@ class LoadTestGateHandler(ResourceHandler[LoadTestGateInputs, LoadTestGateOutput
             report=verdict.report_path or "",
             nonce=nonce,
         )
+
+
+def _used_retry(run: GateRun | None) -> str | None:
+    """The reason for which the run began."""
+    return run.request.retry_reason if run is not None and run.request is not None else None

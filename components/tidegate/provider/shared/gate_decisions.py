@@ -28,7 +28,7 @@ class Decided(Protocol):
 def may_run_again(outcome: Outcome | None, retry: str | None, used: str | None) -> bool:
     """A FAIL stands until the user gives a reason that this verdict has not already used up.
 
-    `outcome` is None without a verdict; `used` is the reason for which the last run began.
+    `outcome` is None without a verdict; `used` is the reason for which its run began.
     """
     if outcome is Outcome.FAIL:
         return retry is not None and retry != used

@@ -62,6 +62,8 @@ class TrafficMover:
         if await self._is_there(inputs):
             operation.info(f"all traffic of {inputs.service} goes to {inputs.revision}")
             return
+        # Here, and not by a Job that goes on trying.
+        await self._routes.check_kinds(inputs.service)
         before = await self._without_remains(operation, inputs)
         live = before.live_revision if before is not None else None
         if live is not None and live != inputs.revision:

@@ -49,11 +49,16 @@ class RecordedRoutes:
         self._gateway = gateway
 
     async def of(self, service: str) -> Recorded | None:
-        """None when the service has no HTTPRoute that tidegate made."""
+        """None when the service has no HTTPRoute that tidegate made; of a kind that is not
+        installed there is none."""
         http, grpc = await asyncio.gather(
-            self._cluster.find(HTTP_ROUTE, service), self._cluster.find(GRPC_ROUTE, service)
+            self._find(HTTP_ROUTE, service), self._find(GRPC_ROUTE, service)
         )
         return self._read({HTTP_ROUTE: http, GRPC_ROUTE: grpc})
+
+    async def check_kinds(self, service: str) -> None:
+        """Raises MissingKindError where the service's routes cannot be written."""
+        await asyncio.gather(*(self._cluster.find(kind, service) for kind in KINDS))
 
     async def all(self) -> list[Recorded]:
         """Those of every service in the namespace."""
@@ -70,6 +75,12 @@ class RecordedRoutes:
                 await self._cluster.delete(kind, name)
             except MissingKindError:
                 continue
+
+    async def _find(self, kind: Kind, name: str) -> Object | None:
+        try:
+            return await self._cluster.find(kind, name)
+        except MissingKindError:
+            return None
 
     def _read(self, found: Mapping[Kind, Object | None]) -> Recorded | None:
         http = found[HTTP_ROUTE]

@@ -10,6 +10,7 @@ from tidegate.provider.kubernetes.access import ClusterAccess
 from tidegate.provider.shared.hold_inputs import TrafficHoldInputs, TrafficHoldOutputs
 from tidegate.records.drains import DrainRecords, DrainRequest
 from tidegate.records.switches import SwitchRecords
+from tidegate.traffic.gateway_api.objects import OWNED
 from tidegate.traffic.routes import ServiceRoutes
 from tidegate.traffic.switch_documents import DrainRecord
 
@@ -119,3 +120,13 @@ async def test_a_revision_that_goes_comes_back_as_a_new_one(
     await handler.delete(Said().operation, HELD, OUTPUTS)
 
     assert not await records.has_served("digits", HELD)
+
+
+async def test_without_the_kinds_of_routes_nothing_can_lead_to_it(
+    api: ApiServer, runners: Runners, handler: TrafficHoldHandler
+) -> None:
+    api.unknown_plurals = {kind.plural for kind in OWNED}
+
+    await handler.delete(Said().operation, HELD, OUTPUTS)
+
+    assert runners.drains == []

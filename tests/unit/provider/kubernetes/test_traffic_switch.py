@@ -31,6 +31,7 @@ from tidegate.records.drains import DrainRecords, DrainRequest
 from tidegate.records.gates import GateRecords
 from tidegate.records.switches import SwitchRecords
 from tidegate.spec.traffic import Affinity, CanaryStep, SwitchStrategy
+from tidegate.traffic.gateway_api.objects import OWNED
 from tidegate.traffic.routes import ServiceRoutes
 from tidegate.traffic.switch_documents import Ending, Override
 
@@ -392,3 +393,26 @@ async def test_deletion_withdraws_the_routes_and_leaves_no_object(
     assert left == []
     assert not [each for each in api.names(CONFIG_MAP.plural) if each.startswith("switch.")]
     assert await handler.read("digits", None) is None
+
+
+async def test_without_the_kinds_of_routes_it_is_gone_and_can_be_deleted(
+    api: ApiServer, handler: TrafficSwitchHandler
+) -> None:
+    api.unknown_plurals = {kind.plural for kind in OWNED}
+
+    assert await handler.read("digits", inputs(ONE, TWO)) is None
+    await handler.delete(Said().operation, "digits", TrafficSwitchOutputs(live_revision=ONE))
+
+    assert not [each for each in api.names(CONFIG_MAP.plural) if each.startswith("switch.")]
+
+
+async def test_without_the_kinds_of_routes_nothing_moves_and_no_job_tries(
+    api: ApiServer, runners: Runners, handler: TrafficSwitchHandler
+) -> None:
+    asked = len(runners.switches)
+    api.unknown_plurals = {kind.plural for kind in OWNED}
+
+    assert (await diff(handler, inputs(ONE, TWO))).changed == ("liveRevision",)
+    assert "does not know the kind HTTPRoute" in await refused(handler, inputs(TWO, ONE))
+
+    assert len(runners.switches) == asked

@@ -7,6 +7,7 @@ import pytest
 
 from tests.unit.cluster.api_server import NAMESPACE, ApiServer
 from tests.unit.traffic.conducting import BEFORE, NEW, OLD, TARGET
+from tidegate.cluster.errors import MissingKindError
 from tidegate.cluster.kinds import GRPC_ROUTE, HTTP_ROUTE
 from tidegate.spec.kubernetes_gateway import GatewayReference
 from tidegate.traffic.gateway_api import route_writer
@@ -92,6 +93,29 @@ async def test_a_route_that_somebody_else_made_is_none_of_ours(
     api.put("httproutes", {"metadata": {"name": "digits"}, "spec": {"rules": []}})
 
     assert await recorded.of("digits") is None
+
+
+async def test_of_a_kind_that_is_not_installed_there_is_no_object(
+    api: ApiServer, recorded: RecordedRoutes
+) -> None:
+    put(api)
+    api.unknown_plurals = {"grpcroutes"}
+    found = await recorded.of("digits")
+    assert found is not None and found.problems == ("GRPCRoute digits is missing",)
+
+    api.unknown_plurals = {"httproutes", "grpcroutes"}
+    assert await recorded.of("digits") is None
+
+
+@pytest.mark.parametrize("plural", ["httproutes", "grpcroutes"])
+async def test_routes_of_a_kind_that_is_not_installed_cannot_be_written(
+    api: ApiServer, recorded: RecordedRoutes, plural: str
+) -> None:
+    await recorded.check_kinds("digits")
+    api.unknown_plurals = {plural}
+
+    with pytest.raises(MissingKindError, match="Install its CustomResourceDefinition"):
+        await recorded.check_kinds("digits")
 
 
 async def test_edited_missing_and_refused_objects_are_named(

@@ -1,6 +1,7 @@
 """Switches of a cluster: each runs as a Job that outlives `pulumi up`."""
 
 import time
+from functools import partial
 
 from tidegate.cluster.client import Cluster
 from tidegate.cluster.kinds import JOB
@@ -89,7 +90,9 @@ class SwitchRuns:
                     raise SwitchRunError(f"the conductor did not stay up: {why}")
                 starts, not_begun_since = starts + 1, now
                 operation.status(f"starting the conductor again: {why_it_ended(state, run.name)}")
-                await self._make_job(await self.records.note_restart(current))
+                again = await self.records.note_restart(current)
+                # The node that has gone may have had a webhook's pod as well.
+                await patiently(operation, partial(self._make_job, again))
             elif state.has_begun:
                 not_begun_since = now
                 progress = current.progress

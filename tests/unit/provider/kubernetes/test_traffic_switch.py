@@ -3,6 +3,7 @@ import json
 from dataclasses import replace
 from typing import Any
 
+import httpx2
 import pytest
 
 from tests.unit.cluster.api_server import ApiServer
@@ -260,14 +261,26 @@ async def test_a_switch_that_ended_while_nobody_looked_is_not_done_again(
     assert len(runners.switches) == 2
 
 
+@pytest.mark.parametrize("fails", [[], [httpx2.ConnectError("connection refused")]])
 async def test_a_job_that_has_gone_is_made_again_and_goes_on(
-    runners: Runners, handler: TrafficSwitchHandler
+    api: ApiServer,
+    runners: Runners,
+    handler: TrafficSwitchHandler,
+    fails: list[httpx2.ConnectError],
 ) -> None:
+    """Also when the API server is silent as it is to be made."""
+    left = list(fails)
+
+    def fail(plural: str, _name: str) -> None:
+        if plural == JOB.plural and left:
+            raise left.pop()
+
     runners.endings = [None, Ending.ADVANCED]
     moving = asyncio.create_task(update(handler, inputs(TWO, ONE)))
     await until(lambda: len(runners.switches) == 2)
     (lost,) = [each for each in runners.jobs() if each.endswith("-002")]
 
+    api.before_write = fail
     runners.remove_job(lost)
     await moving
 

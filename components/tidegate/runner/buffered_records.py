@@ -61,8 +61,9 @@ class BufferedRecords:
                 await self._records.keep_decision(self._run, decision)
                 self._decision = None if self._decision is decision else self._decision
             if self._is_reference_new:
-                self._is_reference_new = False
-                await self._records.keep_reference(self._run, self._reference)
+                reference = self._reference
+                await self._records.keep_reference(self._run, reference)
+                self._is_reference_new = self._reference is not reference
             if (progress := self._progress) is not None:
                 await self._records.show(self._run, progress)
                 self._progress = None if self._progress is progress else self._progress

@@ -126,10 +126,18 @@ class _Switching:
                     raise
                 words = f"the conductor failed: {type(error).__name__}: {error}"
                 buffered.keep_decision(_turned_back(run, words))
+            run = await self._written_and_read(run, buffered)
+
+    async def _written_and_read(self, run: SwitchRun, buffered: BufferedRecords) -> SwitchRun:
+        """The run as its record has it once everything is in there, however long that takes.
+
+        From an older position a conductor would take what this run has moved for somebody else's.
+        """
+        while True:
             await asyncio.sleep(RETRY_SECONDS)
             with contextlib.suppress(ClusterError):
                 await buffered.flush()
-                run = await _run(self._records, run.name)
+                return await _run(self._records, run.name)
 
     async def _conduct(
         self,

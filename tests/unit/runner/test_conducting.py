@@ -97,6 +97,23 @@ async def test_what_is_written_is_written_once(api: ApiServer, run: SwitchRun) -
     assert len(api.requests) == asked
 
 
+async def test_a_reference_that_was_not_written_is_written_later(
+    api: ApiServer, run: SwitchRun
+) -> None:
+    records = SwitchRecords(api.cluster())
+    buffered = BufferedRecords(records, SERVICE, run.name, ())
+    before = (Snapshot(1.0, UserCounters(5, 0, 0, ())),)
+    buffered.keep_reference(before)
+    api.is_down = True
+    with pytest.raises(UnreachableError):
+        await buffered.flush()
+
+    api.is_down = False
+    await buffered.flush()
+
+    assert await records.reference(run.name) == before
+
+
 async def test_a_run_is_wanted_until_it_is_cancelled(api: ApiServer, run: SwitchRun) -> None:
     leases = Leases(api.cluster())
     wanted = WantedRun(leases, run.name, "runner-1", lease_seconds=60)

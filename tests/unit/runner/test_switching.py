@@ -1,6 +1,7 @@
-"""How a switch begins, and how it ends where the account may not write the routes."""
+"""How a switch begins, and how it ends where routes may not or cannot be written."""
 
 import asyncio
+import math
 from pathlib import Path
 
 import pytest
@@ -16,6 +17,7 @@ from tidegate.records.switches import SwitchRecords, SwitchRun
 from tidegate.runner import careful_router, switch_job, switching
 from tidegate.runner.environment import RunnerEnvironment
 from tidegate.runner.switching import carry_out_switch
+from tidegate.traffic import steady_router
 from tidegate.traffic.router import RouterError
 from tidegate.traffic.routes import ServiceRoutes
 from tidegate.traffic.switch_documents import Ending, SwitchOutcome
@@ -126,6 +128,29 @@ async def test_traffic_that_has_moved_goes_back_as_soon_as_it_may(
 
     outcome = await outcome_of(api, run)
     assert (outcome.ending, outcome.reason) == (Ending.TURNED_BACK, FORBIDDEN)
+
+
+async def test_traffic_goes_back_after_a_silence_that_outlasts_every_patience(
+    api: ApiServer, run: SwitchRun, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Nothing can be written meanwhile, what was decided included."""
+    monkeypatch.setattr(steady_router, "PATIENCE_SECONDS", 0.3)
+    router = GuardedRouter(allowed=10)
+    router.requests_a_look = 0
+    task = carry_out(api, run, router, monkeypatch)
+    await until(lambda: len(router.applied) == 1)
+
+    api.is_down, router.silent_until = True, math.inf
+    await asyncio.sleep(2.0)
+    assert not task.done()
+    api.is_down, router.silent_until = False, 0.0
+    async with asyncio.timeout(20):
+        await task
+
+    outcome = await outcome_of(api, run)
+    assert outcome.ending is Ending.TURNED_BACK
+    assert "the router was silent" in outcome.reason
+    assert router.routes == BEFORE
 
 
 @pytest.mark.parametrize(("code", "is_tried_again"), [(403, False), (503, True)])

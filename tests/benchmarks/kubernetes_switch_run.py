@@ -212,7 +212,7 @@ async def _requests_by_envoy(
         for revision in users.releases:
             counted = await data_plane.counted(client.namespace, revision)
             for envoy, protocols in counted.items():
-                found[envoy] += sum(each.requests for each in protocols.values())
+                found[envoy.uid] += sum(each.requests for each in protocols.values())
         return sorted(found.values())
     finally:
         await data_plane.close()

@@ -23,7 +23,8 @@ class CarefulRouter:
     """Implements `tidegate.traffic.router.Router`; `before_moving` may raise ClusterError, which
     counts as a router that is silent, or whatever ends the run.
 
-    Every method raises NotAllowedError once the API server has refused it for REFUSED_SECONDS.
+    Every method raises NotAllowedError once the API server has refused it for REFUSED_SECONDS;
+    those of a drain, which comes after every decision, go on saying RouterError.
     """
 
     def __init__(
@@ -52,10 +53,10 @@ class CarefulRouter:
         return await self._allowed("health", self._router.is_healthy(revision))
 
     async def active_requests(self, revision: str) -> int:
-        return await self._allowed("active", self._router.active_requests(revision))
+        return await self._router.active_requests(revision)
 
     async def open_requests(self, revision: str) -> Mapping[str, int]:
-        return await self._allowed("open", self._router.open_requests(revision))
+        return await self._router.open_requests(revision)
 
     async def user_counters(self, revision: str) -> UserCounters:
         return await self._allowed("counters", self._router.user_counters(revision))

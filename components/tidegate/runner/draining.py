@@ -1,16 +1,17 @@
 """Waits until a revision that is in nobody's routes any more has answered what it had begun."""
 
 import asyncio
+import contextlib
 
 from tidegate.cluster.client import Cluster
-from tidegate.cluster.errors import NotFoundError
+from tidegate.cluster.errors import ClusterError, NotFoundError
 from tidegate.cluster.leases import Leases
 from tidegate.records.drains import DrainRecords
 from tidegate.runner.environment import RunnerEnvironment
 from tidegate.runner.wanted import NotWantedError, WantedRun
 from tidegate.traffic.drain import Drained, drain
-from tidegate.traffic.gateway_api.envoys import NoEnvoyError
 from tidegate.traffic.gateway_api.router import GatewayApiRouter
+from tidegate.traffic.router import NoDataPlaneError
 from tidegate.traffic.switch_documents import DrainRecord
 
 
@@ -31,7 +32,9 @@ async def carry_out_drain(cluster: Cluster, environment: RunnerEnvironment) -> N
         if wanted.stop_reason() is not None:
             raise NotWantedError(f"nobody waits for the drain of {request.revision} any more")
         if said:
-            await records.show(environment.run, said[-1])
+            # Only for people to read.
+            with contextlib.suppress(ClusterError):
+                await records.show(environment.run, said[-1])
             said.clear()
         await asyncio.sleep(seconds)
 
@@ -41,7 +44,7 @@ async def carry_out_drain(cluster: Cluster, environment: RunnerEnvironment) -> N
                 router, request.revision, request.drain_seconds, sleep, said.append
             )
             await router.release(request.service)
-        except NoEnvoyError:
+        except NoDataPlaneError:
             drained = Drained(request.revision, 0.0, {})
     outcome = DrainRecord(
         revision=request.revision,

@@ -4,7 +4,7 @@ import time
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 
-from tidegate.traffic.router import Router
+from tidegate.traffic.router import NoDataPlaneError, Router, RouterError
 
 POLL_SECONDS = 0.1
 QUIET_POLLS = 3
@@ -44,11 +44,25 @@ async def drain(
     report: Callable[[str], None],
     clock: Callable[[], float] = time.monotonic,
 ) -> Drained:
-    """Wait for the revision's active requests to end; say what is left at the limit."""
+    """Wait for the revision's active requests to end; say what is left at the limit.
+
+    A router that is silent is asked again; raises RouterError when it still is at the limit, and
+    NoDataPlaneError at once.
+    """
     began = clock()
     quiet = 0
     while True:
-        active = await router.active_requests(revision)
+        try:
+            active = await router.active_requests(revision)
+        except NoDataPlaneError:
+            raise
+        except RouterError as error:
+            if clock() - began >= limit_seconds:
+                raise
+            quiet = 0
+            report(f"draining {revision}: waiting for the router: {error}")
+            await sleep(POLL_SECONDS)
+            continue
         quiet = quiet + 1 if active == 0 else 0
         seconds = clock() - began
         if quiet >= QUIET_POLLS:

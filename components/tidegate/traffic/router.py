@@ -15,6 +15,10 @@ class RoutesChangedError(RouterError):
     """Somebody else changed the service's routes meanwhile; nothing was replaced."""
 
 
+class NoDataPlaneError(RouterError):
+    """None of it runs: nothing can be in flight, and nothing can be confirmed."""
+
+
 @dataclass(frozen=True)
 class LatencyBin:
     """How many requests took from `lower_seconds` to `lower_seconds + width_seconds`."""

@@ -199,6 +199,9 @@ class RefusingRouter(FakeRouter):
             raise RouterError("no answer") from UnreachableError("no answer")
         raise RouterError(FORBIDDEN) from ForbiddenError(FORBIDDEN)
 
+    async def active_requests(self, revision: str) -> int:
+        raise RouterError(FORBIDDEN) from ForbiddenError(FORBIDDEN)
+
 
 class Refused:
     """A careful router before a refusing one, at a time that the test sets."""
@@ -238,3 +241,12 @@ async def test_silence_is_no_refusal_however_long_it_lasts() -> None:
 
     assert isinstance(await refused.error(), RouterError)
     assert refused.router.may_have_moved, "the change may have been made all the same"
+
+
+async def test_a_refusal_turns_no_switch_back_that_only_drains_yet() -> None:
+    refused = Refused()
+
+    for _ in range(2):
+        with pytest.raises(RouterError):
+            await refused.router.active_requests(OLD)
+        refused.now += 2 * REFUSED_SECONDS

@@ -3,7 +3,7 @@ from collections.abc import Mapping
 import pytest
 
 from tidegate.traffic.drain import QUIET_POLLS, drain
-from tidegate.traffic.router import RouterError, UserCounters
+from tidegate.traffic.router import NoDataPlaneError, RouterError, UserCounters
 from tidegate.traffic.routes import ServiceRoutes
 
 pytestmark = pytest.mark.unit
@@ -74,10 +74,56 @@ async def test_at_the_limit_it_says_how_many_are_left_by_protocol() -> None:
     assert "(http 4, grpc 1)" in drained.in_words
 
 
-async def test_a_router_that_does_not_answer_is_an_error() -> None:
-    class Silent(CountingRouter):
-        async def active_requests(self, revision: str) -> int:
-            raise RouterError("gone")
+class SilentRouter(CountingRouter):
+    """Does not answer the first questions."""
+
+    def __init__(self, silent: int, error: RouterError) -> None:
+        super().__init__(0)
+        self._silent = silent
+        self._error = error
+
+    async def active_requests(self, revision: str) -> int:
+        if self.polls < self._silent:
+            self.polls += 1
+            raise self._error
+        return await super().active_requests(revision)
+
+
+class Clock:
+    """Passes while somebody sleeps."""
+
+    def __init__(self) -> None:
+        self.now = 0.0
+
+    async def sleep(self, seconds: float) -> None:
+        self.now += seconds
+
+
+async def test_a_router_that_is_silent_is_asked_again() -> None:
+    clock, said = Clock(), list[str]()
+    router = SilentRouter(20, RouterError("gone"))
+
+    drained = await drain(router, "digits-1-a", 5, clock.sleep, said.append, lambda: clock.now)
+
+    assert drained.left == 0 and drained.seconds >= 2.0
+    assert said[0] == "draining digits-1-a: waiting for the router: gone"
+
+
+async def test_one_that_is_still_silent_at_the_limit_is_an_error() -> None:
+    clock = Clock()
+    router = SilentRouter(1000, RouterError("gone"))
 
     with pytest.raises(RouterError, match="gone"):
-        await drain(Silent(0), "digits-1-a", 60, no_sleep, lambda _message: None)
+        await drain(router, "digits-1-a", 5, clock.sleep, lambda _line: None, lambda: clock.now)
+
+    assert clock.now == pytest.approx(5, abs=0.2)
+
+
+async def test_without_a_data_plane_nothing_is_waited_for() -> None:
+    clock = Clock()
+    router = SilentRouter(1000, NoDataPlaneError("no Envoy runs"))
+
+    with pytest.raises(NoDataPlaneError):
+        await drain(router, "digits-1-a", 5, clock.sleep, lambda _line: None, lambda: clock.now)
+
+    assert clock.now == 0

@@ -1,8 +1,7 @@
 """The Envoys of a Gateway: what routes they serve, and what they have counted."""
 
-import asyncio
 import time
-from collections.abc import Awaitable, Iterable, Mapping
+from collections.abc import Awaitable, Mapping, Sequence
 from typing import TypeVar
 
 import httpx2
@@ -13,11 +12,19 @@ from tidegate.traffic.gateway_api.envoys import (
     STATISTICS_PORT,
     Envoy,
     Listener,
-    find_envoys,
     find_listener,
+    find_running_envoys,
+    ready_ones,
 )
 from tidegate.traffic.gateway_api.probes import Answer, Probes
 from tidegate.traffic.gateway_api.prometheus_text import samples
+from tidegate.traffic.gateway_api.silences import (
+    Silences,
+    SilentEnvoyError,
+    Told,
+    answers_of,
+    raise_if_all_silent,
+)
 from tidegate.traffic.gateway_api.statistics import ProtocolCounts, clusters_pattern, counts
 from tidegate.traffic.router import RouterError
 from tidegate.traffic.routes import ServiceRoutes
@@ -31,7 +38,7 @@ T = TypeVar("T")
 
 
 class DataPlane:
-    """Asks every Envoy directly. Every method raises RouterError when one does not answer."""
+    """Asks every Envoy directly. Every method raises RouterError when none answers."""
 
     def __init__(self, cluster: Cluster, gateway: GatewayReference) -> None:
         self._cluster = cluster
@@ -40,59 +47,89 @@ class DataPlane:
         self._statistics = httpx2.AsyncClient(timeout=STATISTICS_TIMEOUT_SECONDS, trust_env=False)
         self._envoys: tuple[float, list[Envoy]] | None = None
         self._listeners: tuple[float, Mapping[str, Listener]] | None = None
+        self._silences = Silences()
 
-    async def not_serving(self, routes: ServiceRoutes, version: str) -> list[str]:
-        """Where other routes than those of this version are served, in words; empty if nowhere."""
-        answers = await self._ask_all(routes)
-        return [
+    async def not_serving(
+        self, routes: ServiceRoutes, version: str, *, leaves_out_silent: bool = False
+    ) -> Told:
+        """Where other routes than those of this version are served."""
+        answers, silent = await self._ask_all(routes, leaves_out_silent=leaves_out_silent)
+        otherwise = [
             f"Envoy {envoy.name} serves {answer.version or 'no'} routes over {protocol}"
             for envoy, protocol, answer in answers
             if answer.version != version
         ]
+        return Told(otherwise, silent)
 
-    async def serving_any(self, routes: ServiceRoutes) -> list[str]:
+    async def serving_any(self, routes: ServiceRoutes) -> Told:
         """Where the service's routes, of whatever version, are still served."""
-        answers = await self._ask_all(routes)
-        return [f"Envoy {envoy.name}" for envoy, _, answer in answers if answer.version]
+        answers, silent = await self._ask_all(routes)
+        return Told([f"Envoy {envoy.name}" for envoy, _, each in answers if each.version], silent)
 
-    async def not_reaching(self, routes: ServiceRoutes, revision: str) -> list[str]:
-        """Where requests that are pinned to the revision are not served by it, in words."""
-        answers = await self._ask_all(routes, revision)
-        return [
+    async def not_reaching(self, routes: ServiceRoutes, revision: str) -> Told:
+        """Where requests that are pinned to the revision are not served by it."""
+        answers, silent = await self._ask_all(routes, revision)
+        otherwise = [
             f"{revision} does not answer through Envoy {envoy.name} over {protocol}: {answer.words}"
             for envoy, protocol, answer in answers
             if not answer.is_served or answer.revision != revision
         ]
+        return Told(otherwise, silent)
 
     async def counted(
         self, namespace: str, revision: str
-    ) -> Mapping[str, Mapping[str, ProtocolCounts]]:
-        """Counts of each Envoy, by its uid, and protocol."""
-        envoys = await self._find_envoys()
-        wanted = {"filter": clusters_pattern(namespace, revision)}
-        texts = await _all(self._read_statistics(each, wanted) for each in envoys)
+    ) -> Mapping[Envoy, Mapping[str, ProtocolCounts]]:
+        """Counts of each Envoy that is ready and answers, by protocol."""
+        envoys = self._silences.left_out_of(await self._ready())
+        found = await self._count(envoys, namespace, revision)
+        raise_if_all_silent(found)
         return {
-            envoy.uid: counts(samples(text), namespace, revision)
-            for envoy, text in zip(envoys, texts, strict=True)
+            envoy: protocols
+            for envoy, protocols in zip(envoys, found, strict=True)
+            if not isinstance(protocols, SilentEnvoyError)
         }
+
+    async def counted_everywhere(
+        self, namespace: str, revision: str
+    ) -> Sequence[Mapping[str, ProtocolCounts]]:
+        """Counts of every Envoy that runs: one that is not ready may have requests in flight.
+
+        One that ends may be gone before its pod is. Raises RouterError when another is silent.
+        """
+        envoys = await self._running()
+        found = await self._count(envoys, namespace, revision)
+        for envoy, protocols in zip(envoys, found, strict=True):
+            if isinstance(protocols, SilentEnvoyError) and not envoy.is_terminating:
+                raise protocols
+        return [each for each in found if not isinstance(each, SilentEnvoyError)]
 
     async def close(self) -> None:
         await self._probes.close()
         await self._statistics.aclose()
 
     async def _ask_all(
-        self, routes: ServiceRoutes, revision: str | None = None
-    ) -> list[tuple[Envoy, str, Answer]]:
-        envoys, listeners = await self._find_envoys(), await self._find_listeners()
+        self,
+        routes: ServiceRoutes,
+        revision: str | None = None,
+        *,
+        leaves_out_silent: bool = False,
+    ) -> tuple[list[tuple[Envoy, str, Answer]], list[SilentEnvoyError]]:
+        """Answers, and who gave none."""
+        envoys, listeners = await self._ready(), await self._find_listeners()
+        if leaves_out_silent:
+            envoys = self._silences.left_out_of(envoys)
         asked = [(envoy, protocol) for envoy in envoys for protocol in listeners]
-        answers = await _all(
+        found = await answers_of(
             self._ask(envoy, protocol, listeners[protocol], routes, revision)
             for envoy, protocol in asked
         )
-        return [
+        raise_if_all_silent(found)
+        answers = [
             (envoy, protocol, answer)
-            for (envoy, protocol), answer in zip(asked, answers, strict=True)
+            for (envoy, protocol), answer in zip(asked, found, strict=True)
+            if not isinstance(answer, SilentEnvoyError)
         ]
+        return answers, [each for each in found if isinstance(each, SilentEnvoyError)]
 
     async def _ask(
         self,
@@ -104,30 +141,44 @@ class DataPlane:
     ) -> Answer:
         ask = self._probes.grpc if protocol == "grpc" else self._probes.http
         named = {"revision": revision} if revision is not None else {}
-        try:
-            return await ask(envoy.address, listener, routes, **named)
-        except (httpx2.HTTPError, OSError) as error:
-            raise self._silent(envoy, error) from error
+        return await self._heard(envoy, ask(envoy.address, listener, routes, **named))
+
+    async def _count(
+        self, envoys: Sequence[Envoy], namespace: str, revision: str
+    ) -> list[Mapping[str, ProtocolCounts] | SilentEnvoyError]:
+        wanted = {"filter": clusters_pattern(namespace, revision)}
+        texts = await answers_of(self._read_statistics(each, wanted) for each in envoys)
+        return [
+            each
+            if isinstance(each, SilentEnvoyError)
+            else counts(samples(each), namespace, revision)
+            for each in texts
+        ]
 
     async def _read_statistics(self, envoy: Envoy, wanted: Mapping[str, str]) -> str:
         url = f"http://{envoy.address}:{STATISTICS_PORT}/stats/prometheus"
-        try:
-            answer = await self._statistics.get(url, params=dict(wanted))
-        except (httpx2.HTTPError, OSError) as error:
-            raise self._silent(envoy, error) from error
+        answer = await self._heard(envoy, self._statistics.get(url, params=dict(wanted)))
         if answer.status_code != httpx2.codes.OK:
             raise RouterError(f"Envoy {envoy.name} answers HTTP {answer.status_code} for its stats")
         return answer.text
 
-    def _silent(self, envoy: Envoy, error: Exception) -> RouterError:
-        self._envoys = None
-        why = str(error) or type(error).__name__
-        return RouterError(f"Envoy {envoy.name} at {envoy.address} does not answer: {why}")
+    # -- Envoys -------------------------------------------------------------------------------
 
-    async def _find_envoys(self) -> list[Envoy]:
+    async def _heard(self, envoy: Envoy, work: Awaitable[T]) -> T:
+        """What the Envoy answers. Raises SilentEnvoyError."""
+        try:
+            return await self._silences.heard(envoy, work)
+        except SilentEnvoyError:
+            self._envoys = None
+            raise
+
+    async def _ready(self) -> list[Envoy]:
+        return ready_ones(await self._running(), self._gateway)
+
+    async def _running(self) -> list[Envoy]:
         now = time.monotonic()
         if self._envoys is None or now - self._envoys[0] > ENVOYS_KEPT_SECONDS:
-            self._envoys = now, await find_envoys(self._cluster, self._gateway)
+            self._envoys = now, await find_running_envoys(self._cluster, self._gateway)
         return self._envoys[1]
 
     async def _find_listeners(self) -> Mapping[str, Listener]:
@@ -140,7 +191,3 @@ class DataPlane:
             }
             self._listeners = now, found
         return self._listeners[1]
-
-
-async def _all(works: Iterable[Awaitable[T]]) -> list[T]:
-    return list(await asyncio.gather(*works))

@@ -1,31 +1,37 @@
 """The Envoys of a Gateway, and where they listen inside their pods."""
 
+from collections.abc import Iterable
 from dataclasses import dataclass
+from datetime import datetime
 
 from tidegate.cluster.client import Cluster, Object
 from tidegate.cluster.errors import ClusterError
 from tidegate.cluster.kinds import GATEWAY, POD
 from tidegate.spec.kubernetes_gateway import GatewayReference
-from tidegate.traffic.router import RouterError
+from tidegate.traffic.router import NoDataPlaneError, RouterError
 
 STATISTICS_PORT = 19001
 _OWNER = "gateway.envoyproxy.io/owning-gateway"
+_CONTAINER = "envoy"
 _FIRST_UNPRIVILEGED = 1024
 _MOVED_BY = 10_000
 """Envoy Gateway has Envoy listen so far above a privileged port of the listener."""
 
 
-class NoEnvoyError(RouterError):
-    """None is ready: nothing can be in flight, and nothing can be confirmed."""
-
-
 @dataclass(frozen=True)
 class Envoy:
-    """A pod. Another container of the same pod has another `uid`, and counts from zero."""
+    """A pod. Another container of the same pod has another `uid`, and counts from zero.
+
+    One that is not ready, or `is_terminating`, gets no new connections and may have requests in
+    flight. `started_at` is when the container began; None when that is not known.
+    """
 
     name: str
     uid: str
     address: str
+    is_ready: bool = True
+    is_terminating: bool = False
+    started_at: datetime | None = None
 
 
 @dataclass(frozen=True)
@@ -38,18 +44,29 @@ class Listener:
 
 
 async def find_envoys(cluster: Cluster, gateway: GatewayReference) -> list[Envoy]:
-    """Those that are ready. Raises NoEnvoyError, or RouterError when they cannot be found out."""
+    """Those that are ready. Raises RouterError, also when none is."""
+    return ready_ones(await find_running_envoys(cluster, gateway), gateway)
+
+
+async def find_running_envoys(cluster: Cluster, gateway: GatewayReference) -> list[Envoy]:
+    """All that may have requests in flight. Raises NoDataPlaneError when there are none, and
+    RouterError when they cannot be found out."""
     labels = {f"{_OWNER}-name": gateway.name, f"{_OWNER}-namespace": gateway.namespace}
     try:
         pods = await cluster.select(POD, labels, gateway.proxy_namespace)
     except ClusterError as error:
         raise RouterError(str(error)) from error
-    found = [_envoy(pod) for pod in pods if _is_ready(pod)]
+    found = [_envoy(pod) for pod in pods if _is_running(pod)]
     if not found:
-        raise NoEnvoyError(
-            f"no Envoy of Gateway {gateway.namespace}/{gateway.name} is ready "
-            f"in namespace {gateway.proxy_namespace}"
-        )
+        raise NoDataPlaneError(_none(gateway, "runs"))
+    return found
+
+
+def ready_ones(envoys: Iterable[Envoy], gateway: GatewayReference) -> list[Envoy]:
+    """Raises RouterError when none is."""
+    found = [each for each in envoys if each.is_ready]
+    if not found:
+        raise RouterError(_none(gateway, "is ready"))
     return found
 
 
@@ -75,19 +92,39 @@ async def find_listener(
     )
 
 
-def _is_ready(pod: Object) -> bool:
+def _none(gateway: GatewayReference, does: str) -> str:
+    place = f"Gateway {gateway.namespace}/{gateway.name}"
+    return f"no Envoy of {place} {does} in namespace {gateway.proxy_namespace}"
+
+
+def _is_running(pod: Object) -> bool:
+    """Whether Envoy may run in it: a container that waits or has ended has nothing in flight."""
     status = pod.get("status") or {}
-    if pod["metadata"].get("deletionTimestamp") or not status.get("podIP"):
+    if not status.get("podIP") or status.get("phase") in {"Succeeded", "Failed"}:
         return False
-    conditions = status.get("conditions") or ()
+    return not {"waiting", "terminated"} & (_container(pod).get("state") or {}).keys()
+
+
+def _is_ready(pod: Object) -> bool:
+    conditions = pod["status"].get("conditions") or ()
     return any(each["type"] == "Ready" and each["status"] == "True" for each in conditions)
 
 
+def _container(pod: Object) -> Object:
+    """Envoy's own status: what else runs in the pod does not count requests."""
+    statuses = (pod.get("status") or {}).get("containerStatuses") or ()
+    return next((each for each in statuses if each["name"] == _CONTAINER), {})
+
+
 def _envoy(pod: Object) -> Envoy:
-    status = pod["status"]
-    restarts = sum(each.get("restartCount", 0) for each in status.get("containerStatuses") or ())
+    container = _container(pod)
+    started_at = ((container.get("state") or {}).get("running") or {}).get("startedAt")
+    is_terminating = "deletionTimestamp" in pod["metadata"]
     return Envoy(
         name=pod["metadata"]["name"],
-        uid=f"{pod['metadata']['uid']}/{restarts}",
-        address=status["podIP"],
+        uid=f"{pod['metadata']['uid']}/{container.get('restartCount', 0)}",
+        address=pod["status"]["podIP"],
+        is_ready=_is_ready(pod) and not is_terminating,
+        is_terminating=is_terminating,
+        started_at=datetime.fromisoformat(started_at) if started_at else None,
     )

@@ -35,10 +35,10 @@ class ProxiedCounters:
                 for each in envoys
             )
         )
-        told = {envoy.uid: list(samples(text)) for envoy, text in zip(envoys, texts, strict=True)}
+        told = {envoy: list(samples(text)) for envoy, text in zip(envoys, texts, strict=True)}
         return {
             revision: self._totals.setdefault(revision, Totals()).update(
-                {uid: counts(each, namespace, revision).values() for uid, each in told.items()}
+                {envoy: counts(each, namespace, revision).values() for envoy, each in told.items()}
             )
             for revision in revisions
         }

@@ -1,6 +1,7 @@
 """Writes a service's objects, and waits until they are in force on every Envoy."""
 
 import asyncio
+import math
 import time
 from collections.abc import Awaitable, Callable, Sequence
 
@@ -13,6 +14,7 @@ from tidegate.traffic.gateway_api.data_plane import DataPlane
 from tidegate.traffic.gateway_api.desired import DesiredRoutes
 from tidegate.traffic.gateway_api.objects import KINDS, render
 from tidegate.traffic.gateway_api.recorded import Recorded, RecordedRoutes
+from tidegate.traffic.gateway_api.silences import SilentEnvoyError, Told
 from tidegate.traffic.router import RouterError, RoutesChangedError
 from tidegate.traffic.routes import ServiceRoutes
 
@@ -25,6 +27,12 @@ AGAIN_SECONDS = 15.0
 Envoy Gateway (1.9) does not repeat a report that met no API server, until the route changes."""
 ANSWER_SECONDS = 20.0
 """From rules in force until a server answers by them."""
+LOST_NODE_SECONDS = 75.0
+"""From a write until a silent Envoy must serve it: Kubernetes takes 40 to 55 s to notice that a
+node is lost, and its Envoy counts as ready until then."""
+PASSED_OVER_SECONDS = 5.0
+"""An Envoy that is silent for so long does not hold up a move that is still to be made: it serves
+nobody who would lose by it."""
 REFUSAL_SECONDS = 3.0
 """So long a refusal must stand: a Service that was just made may not have been seen."""
 POLL_SECONDS = 0.05
@@ -64,7 +72,13 @@ class RouteWriter:
         there = zip(revisions, found, strict=True)
         return tuple(revision for revision, service in there if service is not None)
 
-    async def put(self, desired: DesiredRoutes, replacing: ServiceRoutes | None) -> None:
+    async def put(
+        self,
+        desired: DesiredRoutes,
+        replacing: ServiceRoutes | None,
+        *,
+        passes_over_silent: bool = False,
+    ) -> None:
         """Write the objects and wait until every Envoy serves them."""
         try:
             await self._write(desired, replacing)
@@ -72,10 +86,11 @@ class RouteWriter:
         except (ClusterError, SpecError) as error:
             raise RouterError(str(error)) from error
 
-        async def elsewhere() -> list[str]:
+        async def elsewhere() -> Told:
             return await self._data_plane.not_serving(desired.routes, desired.version)
 
-        await until_none(elsewhere, f"the routes of {desired.routes.service} were accepted")
+        words = f"the routes of {desired.routes.service} were accepted"
+        await until_none(elsewhere, words, passes_over_silent=passes_over_silent)
 
     async def restore(self, desired: DesiredRoutes, before: Recorded | None) -> None:
         """Take `desired` back as far as it was written, unless somebody else has since."""
@@ -104,19 +119,22 @@ class RouteWriter:
         if recorded is None:
             return
 
-        async def still() -> list[str]:
+        async def still() -> Told:
             return await self._data_plane.serving_any(recorded.routes)
 
         await until_none(still, f"the routes of {service} were deleted")
 
     async def reached(self, routes: ServiceRoutes, revisions: Sequence[str]) -> None:
-        """Wait until each of the revisions, which are pinned, answers through every Envoy."""
+        """Wait until each of the revisions, which are pinned, answers through every Envoy that is
+        not silent."""
         for revision in revisions:
 
-            async def unreached(revision: str = revision) -> list[str]:
+            async def unreached(revision: str = revision) -> Told:
                 return await self._data_plane.not_reaching(routes, revision)
 
-            await until_none(unreached, f"{revision} was pinned", ANSWER_SECONDS)
+            await until_none(
+                unreached, f"{revision} was pinned", ANSWER_SECONDS, passes_over_silent=True
+            )
 
     async def _write(self, desired: DesiredRoutes, replacing: ServiceRoutes | None) -> None:
         """HTTPRoute first, whose version decides between two writers; then what goes with it."""
@@ -177,19 +195,31 @@ class RouteWriter:
 
 
 async def until_none(
-    ask: Callable[[], Awaitable[list[str]]], happened: str, seconds: float = CONFIRMATION_SECONDS
+    ask: Callable[[], Awaitable[Told]],
+    happened: str,
+    seconds: float = CONFIRMATION_SECONDS,
+    *,
+    passes_over_silent: bool = False,
 ) -> None:
-    """Ask until nothing is left. Raises RouterError after so many seconds."""
-    deadline = time.monotonic() + seconds
+    """Ask until nothing is left. Raises RouterError after so many seconds, and not before
+    LOST_NODE_SECONDS when an Envoy was silent that is not passed over."""
+    began, limit = time.monotonic(), seconds
     while True:
         try:
-            left = await ask()
+            told = await ask()
+        except SilentEnvoyError as error:
+            told, limit = Told([str(error)]), max(limit, LOST_NODE_SECONDS)
         except RouterError as error:
-            left = [str(error)]  # Envoys come and go, and close connections they drain
+            told = Told([str(error)])  # Envoys come and go, and close connections they drain
+        if told.silent and not passes_over_silent:
+            limit = max(limit, LOST_NODE_SECONDS)
+        passed_over = PASSED_OVER_SECONDS if passes_over_silent else math.inf
+        waited_for = [str(each) for each in told.silent if each.seconds < passed_over]
+        left = [*told.otherwise, *waited_for]
         if not left:
             return
-        if time.monotonic() > deadline:
-            raise RouterError(f"{happened}, and after {seconds:g} s: {'; '.join(left)}")
+        if time.monotonic() - began > limit:
+            raise RouterError(f"{happened}, and after {limit:g} s: {'; '.join(left)}")
         await asyncio.sleep(POLL_SECONDS)
 
 

@@ -30,12 +30,15 @@ class GatewayApiRouter:
         self._totals: dict[str, Totals] = {}
 
     async def observe(self, service: str) -> ServiceRoutes | None:
-        """Routes in force; None also when an object was edited, or an Envoy serves others."""
+        """Routes in force; None also when an object was edited, or an Envoy serves others. What a
+        silent Envoy serves is not known, and holds nothing up while another answers."""
         recorded = await self._writer.read(service)
         if recorded is None or recorded.problems or not recorded.is_settled:
             return None
-        elsewhere = await self._data_plane.not_serving(recorded.routes, recorded.desired.version)
-        return None if elsewhere else recorded.routes
+        told = await self._data_plane.not_serving(
+            recorded.routes, recorded.desired.version, leaves_out_silent=True
+        )
+        return None if told.otherwise else recorded.routes
 
     async def apply(self, routes: ServiceRoutes, replacing: ServiceRoutes | None = None) -> None:
         """Replace the routes; what the Gateway refuses or does not confirm is taken back."""
@@ -47,7 +50,7 @@ class GatewayApiRouter:
             if before is not None:
                 prepared = dataclasses.replace(before.desired, pinned=desired.pinned)
                 if prepared != before.desired:
-                    await writer.put(prepared, replacing)
+                    await writer.put(prepared, replacing, passes_over_silent=True)
                 await writer.reached(prepared.routes, _gaining(before.routes, routes))
             await writer.put(desired, replacing)
             if before is None:
@@ -69,8 +72,8 @@ class GatewayApiRouter:
         await self._writer.delete(service)
 
     async def is_healthy(self, revision: str) -> bool:
-        """Whether its Service has a ready endpoint, and every Envoy that has a cluster for the
-        revision finds one healthy there."""
+        """Whether its Service has a ready endpoint, and every Envoy that answers and has a cluster
+        for the revision finds one healthy there."""
         if not await self._has_endpoint(revision):
             return False
         counted = await self._data_plane.counted(self._cluster.namespace, revision)
@@ -81,9 +84,10 @@ class GatewayApiRouter:
         return sum((await self.open_requests(revision)).values())
 
     async def open_requests(self, revision: str) -> Mapping[str, int]:
-        counted = await self._data_plane.counted(self._cluster.namespace, revision)
+        """Raises NoDataPlaneError when no Envoy runs, and RouterError when one is silent."""
+        counted = await self._data_plane.counted_everywhere(self._cluster.namespace, revision)
         found: dict[str, int] = {}
-        for protocols in counted.values():
+        for protocols in counted:
             for protocol, each in protocols.items():
                 found[protocol] = found.get(protocol, 0) + each.active
         return found
@@ -91,7 +95,7 @@ class GatewayApiRouter:
     async def user_counters(self, revision: str) -> UserCounters:
         """See `tidegate.traffic.gateway_api.statistics` for what cannot be known here."""
         counted = await self._data_plane.counted(self._cluster.namespace, revision)
-        by_envoy = {uid: protocols.values() for uid, protocols in counted.items()}
+        by_envoy = {envoy: protocols.values() for envoy, protocols in counted.items()}
         return self._totals.setdefault(revision, Totals()).update(by_envoy)
 
     async def close(self) -> None:

@@ -4,7 +4,9 @@ import math
 from collections import Counter
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
 
+from tidegate.traffic.gateway_api.envoys import Envoy
 from tidegate.traffic.gateway_api.statistics import ProtocolCounts
 from tidegate.traffic.router import LatencyBin, UserCounters
 
@@ -26,20 +28,28 @@ class _Seen:
 
 
 class Totals:
-    """One revision's counters."""
+    """One revision's counters: what the Envoys of the first update had counted, and what came
+    since."""
 
     def __init__(self) -> None:
+        self._began = datetime.now(UTC)
         self._total = _Seen()
         self._last: dict[str, _Seen] = {}
 
-    def update(self, by_envoy: Mapping[str, Iterable[ProtocolCounts]]) -> UserCounters:
-        """Add what each Envoy (by its uid) has counted since it was last seen."""
-        for uid, protocols in by_envoy.items():
+    def update(self, by_envoy: Mapping[Envoy, Iterable[ProtocolCounts]]) -> UserCounters:
+        """Add what each Envoy has counted since it was last seen.
+
+        One that could not be seen until now, and is older than the first update, adds nothing yet:
+        what it has counted may be of days.
+        """
+        is_first = not self._last
+        for envoy, protocols in by_envoy.items():
             seen = _seen(protocols)
-            new = seen.since(self._last.get(uid, _Seen()))
+            unseen = _Seen() if is_first or self._has_begun_since(envoy) else seen
+            new = seen.since(self._last.get(envoy.uid, unseen))
             self._total.numbers.update(new.numbers)
             self._total.latency.update(new.latency)
-            self._last[uid] = seen
+            self._last[envoy.uid] = seen
         numbers, latency = self._total.numbers, self._total.latency
         return UserCounters(
             requests=numbers["requests"],
@@ -51,6 +61,9 @@ class Totals:
                 if count
             ),
         )
+
+    def _has_begun_since(self, envoy: Envoy) -> bool:
+        return envoy.started_at is not None and envoy.started_at >= self._began
 
 
 def _seen(protocols: Iterable[ProtocolCounts]) -> _Seen:

@@ -15,6 +15,7 @@ from tidegate.traffic.gateway_api.desired import DesiredRoutes
 from tidegate.traffic.gateway_api.objects import owned, render
 from tidegate.traffic.gateway_api.recorded import RecordedRoutes
 from tidegate.traffic.gateway_api.router import GatewayApiRouter
+from tidegate.traffic.gateway_api.silences import Told
 from tidegate.traffic.router import RouterError, RoutesChangedError
 from tidegate.traffic.routes import ServiceRoutes
 
@@ -53,11 +54,13 @@ def recorded(api: ApiServer) -> RecordedRoutes:
 class ServesAll:
     """A data plane that has what it is asked for."""
 
-    async def not_serving(self, routes: ServiceRoutes, version: str) -> list[str]:
-        return []
+    async def not_serving(
+        self, routes: ServiceRoutes, version: str, *, leaves_out_silent: bool = False
+    ) -> Told:
+        return Told()
 
-    async def not_reaching(self, routes: ServiceRoutes, revision: str) -> list[str]:
-        return []
+    async def not_reaching(self, routes: ServiceRoutes, revision: str) -> Told:
+        return Told()
 
     async def close(self) -> None:
         return

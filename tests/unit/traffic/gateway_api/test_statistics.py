@@ -1,7 +1,10 @@
 """Counters out of what Envoys write for Prometheus."""
 
+from datetime import UTC, datetime, timedelta
+
 import pytest
 
+from tidegate.traffic.gateway_api.envoys import Envoy
 from tidegate.traffic.gateway_api.prometheus_text import samples
 from tidegate.traffic.gateway_api.statistics import ProtocolCounts, counts
 from tidegate.traffic.gateway_api.totals import Totals, bins
@@ -66,7 +69,7 @@ def test_cumulative_buckets_become_bins() -> None:
 def test_latencies_are_seconds_in_ascending_order() -> None:
     found = counts(samples(TEXT), NAMESPACE, REVISION)
 
-    counters = Totals().update({"envoy-1": found.values()})
+    counters = Totals().update({envoy("a"): found.values()})
     assert (counters.requests, counters.errors, counters.retries) == (160, 15, 2)
     assert counters.latency == (
         LatencyBin(0.0, 0.001, 10),
@@ -77,13 +80,33 @@ def test_latencies_are_seconds_in_ascending_order() -> None:
 
 def test_sums_over_envoys_never_fall() -> None:
     totals = Totals()
+    a, b, c = envoy("a"), envoy("b"), envoy("c", begun=timedelta(seconds=5))
 
-    assert totals.update({"a": counted(100, 1), "b": counted(50)}).requests == 150
-    assert totals.update({"a": counted(110, 2)}).requests == 160  # b has gone
-    assert totals.update({"a": counted(110, 2), "c": counted(5)}).requests == 165
-    # a has restarted within its pod
-    after = totals.update({"a": counted(7), "c": counted(6)})
+    assert totals.update({a: counted(100, 1), b: counted(50)}).requests == 150
+    assert totals.update({a: counted(110, 2)}).requests == 160  # b has gone
+    assert totals.update({a: counted(110, 2), c: counted(5)}).requests == 165
+    # a has begun anew
+    after = totals.update({a: counted(7), c: counted(6)})
     assert (after.requests, after.errors) == (173, 2)
+
+
+@pytest.mark.parametrize("begun", [timedelta(days=-3), None])
+def test_an_envoy_that_was_silent_at_first_adds_what_comes_from_then_on(
+    begun: timedelta | None,
+) -> None:
+    totals = Totals()
+    a, late = envoy("a"), envoy("late", begun=begun)
+
+    assert totals.update({a: counted(100)}).requests == 100
+    assert totals.update({a: counted(100), late: counted(5_000_000, 70)}).requests == 100
+    after = totals.update({a: counted(100), late: counted(5_000_009, 71)})
+    assert (after.requests, after.errors) == (109, 1)
+
+
+def envoy(name: str, begun: timedelta | None = timedelta(days=-3)) -> Envoy:
+    """One whose container began so long after now."""
+    started_at = datetime.now(UTC) + begun if begun is not None else None
+    return Envoy(name, f"{name}/0", "10.0.0.1", started_at=started_at)
 
 
 def test_lines_that_are_no_samples_are_left_out() -> None:

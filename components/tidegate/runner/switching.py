@@ -167,9 +167,8 @@ class _Switching:
         """Write the outcome last; a process that is started again before it ends the same way."""
         if outcome.ending is Ending.ADVANCED:
             await self._records.note_served(outcome.service, outcome.to_revision)
-        drained = outcome.drained
-        if outcome.ending is not Ending.SUPERSEDED and not (drained and drained.open_requests):
-            # A revision that still answers stays pinned, so that it can be watched.
+        if outcome.ending is not Ending.SUPERSEDED and _is_answered(run, outcome):
+            # A revision that may still answer stays pinned, so that it can be watched.
             with contextlib.suppress(RouterError):
                 await self._router.release(outcome.service)
         await buffered.flush()
@@ -216,6 +215,16 @@ async def _run(records: SwitchRecords, name: str) -> SwitchRun:
     if run is None:
         raise NotFoundError(f"there is no record {name} of a switch")
     return run
+
+
+def _is_answered(run: SwitchRun, outcome: SwitchOutcome) -> bool:
+    """Whether the revision that left the routes, if one did, was seen to have ended everything."""
+    if outcome.drained is not None:
+        return not outcome.drained.open_requests
+    request, has_advanced = run.request, outcome.ending is Ending.ADVANCED
+    left = request.from_revision if has_advanced else request.to_revision
+    now = request.stages[-1].routes if has_advanced else request.routes_before
+    return now is not None and now.weights.get(left, 0) > 0
 
 
 def _turned_back(run: SwitchRun, reason: str) -> Decision:

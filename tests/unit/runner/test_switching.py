@@ -2,6 +2,7 @@
 
 import asyncio
 import math
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -9,7 +10,7 @@ import pytest
 from tests.unit.cluster.api_server import NAMESPACE, ApiServer, status
 from tests.unit.cluster.examples import GATEWAY, PLAN
 from tests.unit.runner.waiting import until
-from tests.unit.traffic.conducting import BEFORE, FakeRouter
+from tests.unit.traffic.conducting import BEFORE, TARGET, FakeRouter
 from tidegate.cluster import names
 from tidegate.cluster.errors import ForbiddenError
 from tidegate.cluster.leases import Leases
@@ -18,6 +19,7 @@ from tidegate.runner import careful_router, switch_job, switching
 from tidegate.runner.environment import RunnerEnvironment
 from tidegate.runner.switching import carry_out_switch
 from tidegate.traffic import steady_router
+from tidegate.traffic.plan import Stage
 from tidegate.traffic.router import RouterError
 from tidegate.traffic.routes import ServiceRoutes
 from tidegate.traffic.switch_documents import Ending, SwitchOutcome
@@ -33,14 +35,21 @@ class GuardedRouter(FakeRouter):
     def __init__(self, allowed: int) -> None:
         super().__init__()
         self.allowed = allowed
+        self.is_seen = True
+        self.released: list[str] = []
 
     async def apply(self, routes: ServiceRoutes, replacing: ServiceRoutes | None = None) -> None:
         if len(self.applied) >= self.allowed:
             raise RouterError(FORBIDDEN) from ForbiddenError(FORBIDDEN)
         await super().apply(routes, replacing)
 
+    async def active_requests(self, revision: str) -> int:
+        if not self.is_seen:
+            raise RouterError("envoy-2 does not answer")
+        return await super().active_requests(revision)
+
     async def release(self, service: str) -> None:
-        pass
+        self.released.append(service)
 
     async def close(self) -> None:
         pass
@@ -151,6 +160,24 @@ async def test_traffic_goes_back_after_a_silence_that_outlasts_every_patience(
     assert outcome.ending is Ending.TURNED_BACK
     assert "the router was silent" in outcome.reason
     assert router.routes == BEFORE
+
+
+@pytest.mark.parametrize("is_seen", [True, False])
+async def test_a_revision_whose_drain_was_not_seen_stays_pinned(
+    api: ApiServer, is_seen: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    at_once = replace(PLAN, stages=(Stage("final", TARGET, 0.0, 0.0),), drain_seconds=0.5)
+    run = await SwitchRecords(api.cluster()).submit("digits", at_once, GATEWAY, "ada")
+    router = GuardedRouter(allowed=10)
+    router.is_seen = is_seen
+
+    async with asyncio.timeout(20):
+        await carry_out(api, run, router, monkeypatch)
+
+    outcome = await outcome_of(api, run)
+    assert outcome.ending is Ending.ADVANCED
+    assert (outcome.drained is not None) is is_seen
+    assert router.released == (["digits"] if is_seen else [])
 
 
 @pytest.mark.parametrize(("code", "is_tried_again"), [(403, False), (503, True)])

@@ -1,5 +1,6 @@
 """The Pulumi program: settings → platform → services → outputs."""
 
+import gc
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -18,9 +19,13 @@ if TYPE_CHECKING:
     from gpu_cluster import GpuCluster
 
 ROOT = Path(__file__).resolve().parent.parent
+OBJECTS_BETWEEN_COLLECTIONS = 100_000
+"""Python's own 700 took nearly half of this program's processor time at 400 services, and kept its
+memory no smaller."""
 
 
 def main() -> None:
+    gc.set_threshold(OBJECTS_BETWEEN_COLLECTIONS)
     stack = pulumi.get_stack()
     stack_file = f"stacks/Pulumi.{stack}.yaml"
     try:

@@ -195,7 +195,9 @@ def load_release(serving_root: Path, service: str, release: str) -> Release:
     cannot be, a manifest whose service or release is not that of its path.
     """
     path = manifest_path(serving_root, service, release)
-    _check_exists(serving_root, service, release)
+    # A name such as '../x' must reach no file.
+    if not (_is_one_part(service) and _is_one_part(release) and path.is_file()):
+        _refuse_unknown(serving_root, service, release)
     try:
         content = yaml.safe_load(path.read_text(encoding="utf-8"))
     except (yaml.YAMLError, UnicodeDecodeError) as error:
@@ -220,7 +222,12 @@ def load_release(serving_root: Path, service: str, release: str) -> Release:
     return loaded
 
 
-def _check_exists(serving_root: Path, service: str, release: str) -> None:
+def _is_one_part(name: str) -> bool:
+    return PurePosixPath(name).name == name and name != ".."
+
+
+def _refuse_unknown(serving_root: Path, service: str, release: str) -> None:
+    """Lists folders, which takes a time for each service that there is."""
     services = {folder.name for folder in (serving_root / "releases").glob("*") if folder.is_dir()}
     _check_known("service", service, services, f"{serving_root / 'releases'} has no such folder")
     folder = serving_root / "releases" / service
@@ -234,7 +241,6 @@ def _check_exists(serving_root: Path, service: str, release: str) -> None:
 
 
 def _check_known(field: str, name: str, known: set[str], why: str) -> None:
-    # A look-up in the listing, so that a name such as '../x' reaches no file.
     if name in known:
         return
     if not known:

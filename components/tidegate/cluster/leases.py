@@ -22,6 +22,10 @@ class LeaseState:
     renewed: str | None
     is_cancelled: bool
 
+    def is_held_as(self, other: "LeaseState | None") -> bool:
+        """Whether it is held by the same one, who has not renewed it since `other` was read."""
+        return other is not None and (self.holder, self.renewed) == (other.holder, other.renewed)
+
 
 class Leases:
     """Leases of one namespace; without, of the cluster's own."""
@@ -55,10 +59,11 @@ class Leases:
         patch = {"spec": {"holderIdentity": holder}}
         await self._cluster.patch(LEASE, name, patch, self._namespace)
 
-    async def take(self, name: str, holder: str, stale: bool) -> bool:
-        """Become the holder if nobody is, or if whoever is has been found `stale`.
+    async def take(self, name: str, holder: str, stale: LeaseState | None = None) -> bool:
+        """Become the holder if nobody is, or if it is still held as when it was found `stale`.
 
-        A holder renews by taking again. False when somebody else holds it or was quicker.
+        A holder renews by taking again. False when somebody else holds it or was quicker: several
+        who wait find a lease stale at the same time, and the first of them holds it from then on.
         """
         found = await self._cluster.find(LEASE, name, self._namespace)
         spec = {"holderIdentity": holder, "renewTime": _now()}
@@ -67,9 +72,11 @@ class Leases:
                 content = {"metadata": self._meta(name, labels()), "spec": spec}
                 await self._cluster.create(LEASE, content)
                 return True
-            if _state(found).holder not in {None, "", holder} and not stale:
+            state = _state(found)
+            if state.holder not in {None, holder} and not state.is_held_as(stale):
                 return False
-            await self._cluster.replace(LEASE, {**found, "spec": {**found["spec"], **spec}})
+            kept = found.get("spec") or {}
+            await self._cluster.replace(LEASE, {**found, "spec": {**kept, **spec}})
         except (AlreadyExistsError, ConflictError, NotFoundError):
             return False
         return True
@@ -84,6 +91,15 @@ class Leases:
             await self._cluster.replace(LEASE, {**found, "spec": spec})
         except (ConflictError, NotFoundError):
             return
+
+    async def discard(self, name: str, own: str) -> None:
+        """Delete the lease, unless somebody holds it whose name does not begin with `own`."""
+        state = await self.state(name)
+        if state is None or not (state.holder or own).startswith(own):
+            return
+        # Taken first: nobody else can have become its holder when it is deleted.
+        if await self.take(name, f"{own}removal", stale=state):
+            await self.delete(name)
 
     async def delete(self, name: str) -> None:
         await self._cluster.delete(LEASE, name, namespace=self._namespace)

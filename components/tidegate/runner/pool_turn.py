@@ -2,7 +2,8 @@
 
 import asyncio
 import contextlib
-from collections.abc import AsyncIterator
+import time
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 
 from tidegate.cluster.errors import ClusterError, ForbiddenError
@@ -19,12 +20,18 @@ class PoolTurn:
     renew for so long has therefore lost its turn, `is_lost`. `holder`: namespace/job/process.
     """
 
-    def __init__(self, leases: Leases, pool: str | None, holder: str) -> None:
+    def __init__(
+        self,
+        leases: Leases,
+        pool: str | None,
+        holder: str,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
         self._leases = leases
         self._pool = pool
         self._name = accelerator_pool_lease(pool) if pool is not None else ""
         self._holder = holder
-        self._age = LeaseAge()
+        self._age = LeaseAge(clock)
         self._others = ""
         self.is_lost = False
 
@@ -44,7 +51,7 @@ class PoolTurn:
             state = await self._leases.state(self._name)
             self._age.observed(f"{state.holder} {state.renewed}" if state is not None else None)
             self._others = _job_of(state.holder) if state is not None and state.holder else ""
-            stale = self._age.seconds > STALE_SECONDS
+            stale = state if self._age.seconds > STALE_SECONDS else None
             return await self._leases.take(self._name, self._holder, stale)
         except ForbiddenError:
             raise
@@ -76,7 +83,7 @@ class PoolTurn:
         while not self.is_lost:
             await asyncio.sleep(RENEW_SECONDS)
             try:
-                if not await self._leases.take(self._name, self._holder, stale=False):
+                if not await self._leases.take(self._name, self._holder):
                     self.is_lost = True
                 renewed = loop.time()
             except ClusterError:

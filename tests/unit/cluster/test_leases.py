@@ -42,27 +42,78 @@ async def test_a_cancelled_lease_stays_cancelled(leases: Leases) -> None:
 
 
 async def test_one_holds_a_pool_until_it_gives_it_back(leases: Leases) -> None:
-    assert await leases.take(POOL, "gate-1", stale=False)
-    assert not await leases.take(POOL, "gate-2", stale=False)
-    assert await leases.take(POOL, "gate-1", stale=False)
+    assert await leases.take(POOL, "gate-1")
+    assert not await leases.take(POOL, "gate-2")
+    assert await leases.take(POOL, "gate-1")
 
     await leases.give_back(POOL, "gate-2")
-    assert not await leases.take(POOL, "gate-2", stale=False)
+    assert not await leases.take(POOL, "gate-2")
     await leases.give_back(POOL, "gate-1")
-    assert await leases.take(POOL, "gate-2", stale=False)
+    assert await leases.take(POOL, "gate-2")
 
 
 async def test_a_stale_holder_is_replaced_once(leases: Leases) -> None:
-    assert await leases.take(POOL, "gate-1", stale=False)
+    assert await leases.take(POOL, "gate-1")
+    stale = await leases.state(POOL)
 
-    assert await leases.take(POOL, "gate-2", stale=True)
-    assert not await leases.take(POOL, "gate-1", stale=False)
+    assert await leases.take(POOL, "gate-2", stale)
+    assert not await leases.take(POOL, "gate-3", stale), "it was found stale under gate-1"
+    assert not await leases.take(POOL, "gate-1")
+
+
+async def test_a_holder_that_renews_after_all_is_not_stale(leases: Leases) -> None:
+    assert await leases.take(POOL, "gate-1")
+    stale = await leases.state(POOL)
+    assert await leases.take(POOL, "gate-1")
+
+    assert not await leases.take(POOL, "gate-2", stale)
+
+
+@pytest.mark.parametrize(
+    ("holder", "goes"),
+    [
+        (None, True),
+        ("team-a/gate-1", True),
+        ("team-b/gate-1", False),
+        ("team-a2/gate-1", False),
+    ],
+)
+async def test_only_a_lease_that_no_other_holds_is_discarded(
+    leases: Leases, holder: str | None, goes: bool
+) -> None:
+    await leases.take(POOL, holder or "gate-0")
+    if holder is None:
+        await leases.give_back(POOL, "gate-0")
+
+    await leases.discard(POOL, own="team-a/")
+
+    state = await leases.state(POOL)
+    assert (state is None) is goes
+    assert state is None or state.holder == holder
+
+
+async def test_a_lease_that_is_taken_meanwhile_is_not_discarded() -> None:
+    server = ApiServer()
+    leases = Leases(server.cluster())
+    await leases.take(POOL, "team-a/gate-1")
+    await leases.give_back(POOL, "team-a/gate-1")
+
+    def somebody_was_quicker(plural: str, name: str) -> None:
+        server.before_write = lambda plural, name: None
+        lease = server.get("leases", POOL)
+        server.put("leases", {**lease, "spec": {"holderIdentity": "team-b/gate-1"}})
+
+    server.before_write = somebody_was_quicker
+    await leases.discard(POOL, own="team-a/")
+
+    state = await leases.state(POOL)
+    assert state is not None and state.holder == "team-b/gate-1"
 
 
 async def test_of_two_who_take_at_once_one_is_told_no() -> None:
     server = ApiServer()
     leases = Leases(server.cluster())
-    await leases.take(POOL, "gate-1", stale=False)
+    await leases.take(POOL, "gate-1")
     await leases.give_back(POOL, "gate-1")
 
     def somebody_was_quicker(plural: str, name: str) -> None:
@@ -71,7 +122,7 @@ async def test_of_two_who_take_at_once_one_is_told_no() -> None:
         server.put("leases", {**lease, "spec": {"holderIdentity": "gate-3"}})
 
     server.before_write = somebody_was_quicker
-    assert not await leases.take(POOL, "gate-2", stale=False)
+    assert not await leases.take(POOL, "gate-2")
 
 
 def test_age_counts_only_while_the_server_answers() -> None:

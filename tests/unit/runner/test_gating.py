@@ -107,7 +107,7 @@ async def test_a_gate_waits_for_its_pool_and_says_for_whom(
     run = await submitted(api, request_for(server, tmp_path), tmp_path)
     leases, name = Leases(api.cluster(), turns), names.accelerator_pool_lease(POOL)
     other = "team-b/gate-0ther/pod/1"
-    await leases.take(name, other, stale=False)
+    await leases.take(name, other)
     records = GateRecords(api.cluster())
 
     async with carried_out(api, environment(run, tmp_path, POOL, turns)) as task:

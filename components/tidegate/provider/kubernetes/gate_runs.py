@@ -127,7 +127,8 @@ class GateRuns:
         for lease in await self._cluster.select(LEASE, names.labels()):
             name = str(lease["metadata"]["name"])
             if name.startswith(names.accelerator_pool_lease("")):
-                await self._leases.delete(name)
+                # Gates of other namespaces may take turns here as well.
+                await self._leases.discard(name, own=f"{self._cluster.namespace}/")
 
     async def _look(self, run: GateRun) -> RunnerState:
         await self._leases.renew(run.name, run.request.service, run.revision)

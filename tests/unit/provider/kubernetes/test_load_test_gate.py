@@ -293,6 +293,23 @@ async def test_deletion_leaves_no_object_and_another_gate_has_another_nonce(
     assert len(runners.gates) == 2
 
 
+@pytest.mark.parametrize(
+    ("holder", "stays"),
+    [("", False), ("team-a/gate-0ther/pod/1", False), ("team-b/gate-0ther/pod/1", True)],
+)
+async def test_a_pool_that_another_namespaces_gate_holds_stays_held(
+    api: ApiServer, runners: Runners, handler: LoadTestGateHandler, holder: str, stays: bool
+) -> None:
+    runners.verdicts = [Outcome.PASS]
+    created = await create(handler)
+    meta = {"name": names.accelerator_pool_lease("l4"), "labels": names.labels()}
+    api.put(LEASE.plural, {"metadata": meta, "spec": {"holderIdentity": holder}})
+
+    await handler.delete(Said().operation, REVISION, created.outputs)
+
+    assert api.names(LEASE.plural) == (["accelerator-pool.l4"] if stays else [])
+
+
 async def test_a_golden_set_too_large_for_a_config_map_is_named(
     handler: LoadTestGateHandler, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -12,6 +12,7 @@ from tidegate.cluster.errors import NotFoundError
 from tidegate.cluster.kinds import JOB, LEASE
 from tidegate.cluster.leases import Leases
 from tidegate.gate.request import GateRequest
+from tidegate.gate.verdict import Outcome
 from tidegate.jobs.runner_jobs import RunnerJob, gate_workers, job_object
 from tidegate.jobs.runner_state import RunnerState, look, why_it_ended
 from tidegate.provider.configuration import KubernetesConfiguration
@@ -109,12 +110,17 @@ class GateRuns:
         return verdict
 
     async def cancel(self, run: GateRun) -> None:
-        """Ask a running gate to stop without a verdict, and end its Job if it does not."""
+        """Ask a running gate to stop without a verdict, and end its Job if it does not.
+
+        What it has decided before it was asked is kept.
+        """
         with contextlib.suppress(NotFoundError):
             await self._leases.ask_to_cancel(run.name)
         operation, deadline = Operation(), time.monotonic() + STOP_SECONDS
         while time.monotonic() < deadline:
-            if (await look(self._cluster, _job_name(run))).has_ended:
+            state = await look(self._cluster, _job_name(run))
+            if state.has_ended:
+                await self._keep_decided(run, state)
                 break
             await operation.sleep(POLL_SECONDS)
         await self._cluster.delete(JOB, _job_name(run))
@@ -135,28 +141,37 @@ class GateRuns:
         return await look(self._cluster, _job_name(run))
 
     async def _verdict(self, operation: Operation, run: GateRun, state: RunnerState) -> VerdictNote:
-        verdict = _verdict_of(state, run)
+        current = await patiently(operation, lambda: self.records.run(run.name))
+        verdict = _verdict_of(state, current or run)
         if verdict is not None:
             return verdict
         # A pod may outlive its Job for a while: it must not decide what was said to be undecided.
         with contextlib.suppress(NotFoundError):
             await patiently(operation, lambda: self._leases.ask_to_cancel(run.name))
-        current = await patiently(operation, lambda: self.records.run(run.name))
         progress = current.progress if current is not None else None
         if progress is not None and progress.event in {"error", "cancelled", "leaseLost"}:
             raise GateRunError(progress.message)
         last = f" after saying {progress.message!r}" if progress is not None else ""
         raise GateRunError(f"{why_it_ended(state, _job_name(run))}{last}")
 
+    async def _keep_decided(self, run: GateRun, state: RunnerState) -> None:
+        """Before the Job goes, and its message with it."""
+        current = await self.records.run(run.name)
+        with contextlib.suppress(GateRunError, NotFoundError):
+            verdict = _verdict_of(state, current or run)
+            if verdict is not None:
+                await self.records.keep_verdict(run.revision, verdict)
+
 
 def _verdict_of(state: RunnerState, run: GateRun) -> VerdictNote | None:
     """What the runner left behind, None when it left nothing.
 
-    Raises GateRunError for anything but a verdict on this run's request: nothing else decides.
+    A FAIL stands in the run's record too, which outlives the Job. A PASS there is not enough.
+    Raises GateRunError for a message that is no verdict on this run's request.
     """
     message = state.termination_message
     if message is None:
-        return None
+        return _recorded_fail(run)
     try:
         verdict = VerdictNote.model_validate_json(message)
     except ValidationError:
@@ -169,6 +184,13 @@ def _verdict_of(state: RunnerState, run: GateRun) -> VerdictNote | None:
             f"({verdict.request_digest}, asked was {run.request.digest})"
         )
     return verdict
+
+
+def _recorded_fail(run: GateRun) -> VerdictNote | None:
+    verdict = run.verdict
+    if verdict is None or verdict.outcome is not Outcome.FAIL:
+        return None
+    return verdict if verdict.request_digest == run.request.digest else None
 
 
 def _job_name(run: GateRun) -> str:

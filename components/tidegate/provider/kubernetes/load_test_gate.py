@@ -61,6 +61,7 @@ class LoadTestGateHandler(ResourceHandler[LoadTestGateInputs, LoadTestGateOutput
             elif not gate.has_passed and (run := await runs.under_way(gate)) is not None:
                 # A killed `up` asked for it, and its promotion has been taken back.
                 await runs.cancel(run)
+                gate = await runs.records.find(inputs.revision) or gate
         except (ClusterError, GateRunError, SpecError) as error:
             raise ProviderError(f"{inputs.revision} has no verdict: {error}") from error
         return Created(inputs.revision, _outputs(gate))

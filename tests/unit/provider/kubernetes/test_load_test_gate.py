@@ -242,6 +242,92 @@ async def test_a_verdict_that_nobody_waited_for_counts(
     assert len(runners.gates) == 1
 
 
+async def killed_gate(
+    runners: Runners, handler: LoadTestGateHandler, outcome: Outcome, digest: str | None = None
+) -> str:
+    """A gate that nobody waits for any more has written this into its run's record; its Job."""
+    runners.verdicts = [None]
+    killed = asyncio.create_task(create(handler))
+    await until(runners.jobs)
+    killed.cancel()
+    await asyncio.gather(killed, return_exceptions=True)
+    recorded = note(outcome, digest or runners.gates[0].digest)
+    runners.write(names.gate_run(REVISION, 1), "verdict.json", recorded.to_json())
+    (job,) = runners.jobs()
+    return job
+
+
+async def test_a_fail_outlives_its_job(runners: Runners, handler: LoadTestGateHandler) -> None:
+    runners.remove_job(await killed_gate(runners, handler, Outcome.FAIL))
+
+    first = await refused(handler)
+
+    assert "digits@2 takes no traffic. FAIL: p95 is 12 ms" in first
+    assert await refused(handler) == first
+    assert len(runners.gates) == 1
+    runners.verdicts = [Outcome.PASS]
+    assert (await create(handler, retry="a node was lost")).outputs.outcome == "PASS"
+
+
+@pytest.mark.parametrize(
+    ("outcome", "digest"),
+    [(Outcome.PASS, None), (Outcome.INCONCLUSIVE, None), (Outcome.FAIL, f"sha256:{'1' * 64}")],
+)
+async def test_nothing_else_in_a_runs_record_decides(
+    runners: Runners, handler: LoadTestGateHandler, outcome: Outcome, digest: str | None
+) -> None:
+    runners.remove_job(await killed_gate(runners, handler, outcome, digest))
+    runners.verdicts = [Outcome.FAIL]
+
+    assert "FAIL" in await refused(handler)
+    assert len(runners.gates) == 2
+
+
+async def test_a_fail_counts_although_its_job_goes_while_it_is_followed(
+    runners: Runners, handler: LoadTestGateHandler
+) -> None:
+    runners.verdicts = [None]
+    update = asyncio.create_task(refused(handler))
+    await until(runners.jobs)
+    recorded = note(Outcome.FAIL, runners.gates[0].digest)
+    runners.write(names.gate_run(REVISION, 1), "verdict.json", recorded.to_json())
+    runners.remove_job(runners.jobs()[0])
+
+    assert "FAIL: p95 is 12 ms" in await update
+
+
+async def test_ctrl_c_forgets_no_verdict(runners: Runners, handler: LoadTestGateHandler) -> None:
+    runners.verdicts = [None]
+    said = Said()
+    update = asyncio.create_task(create(handler, said))
+    await until(runners.jobs)
+
+    runners.end(runners.jobs()[0], note(Outcome.FAIL, runners.gates[0].digest).to_message())
+    said.operation.cancelled.set()
+    with pytest.raises((CancelledOperation, ProviderError)):
+        await update
+
+    assert "FAIL" in await refused(handler)
+    assert len(runners.gates) == 1
+
+
+@pytest.mark.parametrize("outcome", [Outcome.PASS, Outcome.FAIL])
+async def test_the_role_keep_forgets_no_verdict(
+    runners: Runners, handler: LoadTestGateHandler, outcome: Outcome
+) -> None:
+    job = await killed_gate(runners, handler, Outcome.INVALID, f"sha256:{'1' * 64}")
+    runners.end(job, note(outcome, runners.gates[0].digest).to_message())
+
+    kept = await create(handler, role="keep")
+
+    assert runners.jobs() == []
+    assert kept.outputs.outcome == ("PASS" if outcome is Outcome.PASS else NOT_RUN)
+    assert await diff(handler, kept.outputs, role="keep") == Diff()
+    if outcome is Outcome.FAIL:
+        assert "FAIL" in await refused(handler)
+    assert len(runners.gates) == 1
+
+
 async def test_cancelling_stops_the_runner(
     api: ApiServer, runners: Runners, handler: LoadTestGateHandler
 ) -> None:

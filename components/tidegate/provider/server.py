@@ -39,6 +39,10 @@ ConfigurationT = TypeVar("ConfigurationT", bound=BaseModel)
 ResponseT = TypeVar("ResponseT")
 MakeHandlers = Callable[[Any], Sequence[Handler]]
 NO_PROPERTIES = Properties({})
+OF_ANOTHER_VERSION = (
+    "another version of tidegate has recorded it, with inputs that this one does not know: it stays "
+    "as recorded. The next `pulumi up` of this version records it anew"
+)
 
 
 class Provider(ResourceProviderServicer):
@@ -161,6 +165,12 @@ class Provider(ResourceProviderServicer):
         handler = self._handler(request.type)
         properties = decode(request.inputs)
         inputs = _model_or_none(handler.inputs_model, properties)
+        if inputs is None and properties:
+            # An import alone has no inputs. "Gone" would drop what is there from the state.
+            await self._say([OF_ANOTHER_VERSION], request.urn)
+            return provider_pb2.ReadResponse(
+                id=request.id, properties=request.properties, inputs=request.inputs
+            )
         outputs = await self._guarded(context, lambda: handler.read(request.id, inputs), properties)
         if outputs is None:
             return provider_pb2.ReadResponse()

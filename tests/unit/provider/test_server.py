@@ -289,6 +289,23 @@ async def test_a_resource_lives_and_ends(plugin: Plugin) -> None:
     assert gone.id == ""
 
 
+async def test_a_refresh_keeps_what_another_version_has_recorded(plugin: Plugin) -> None:
+    state = properties(**STATE, password=PASSWORD)
+    inputs = properties(name="w", password=PASSWORD, colour="red")
+
+    found = await plugin.stub.Read(
+        provider_pb2.ReadRequest(id="w", urn=URN, type=TYPE, properties=state, inputs=inputs)
+    )
+
+    assert (found.id, found.properties, found.inputs) == ("w", state, inputs)
+    (line,) = plugin.log.lines
+    assert "another version of tidegate has recorded it" in line.message
+
+
+async def test_an_import_of_what_is_not_there_finds_nothing(plugin: Plugin) -> None:
+    assert (await plugin.stub.Read(read("w"))).id == ""
+
+
 async def test_secrets_reach_the_handler_plain_and_the_state_wrapped(plugin: Plugin) -> None:
     created = await plugin.stub.Create(create(name="w", password=PASSWORD))
     updated = await plugin.stub.Update(

@@ -10,6 +10,7 @@ from pulumi.runtime.proto import engine_pb2_grpc
 from pulumi.runtime.proto.provider_pb2_grpc import add_ResourceProviderServicer_to_server
 
 from tidegate.provider.configuration import ProviderConfiguration
+from tidegate.provider.place import moved
 from tidegate.provider.resources import make_handlers
 from tidegate.provider.server import Provider
 
@@ -39,7 +40,7 @@ async def serve(engine_address: str) -> None:
     async with grpc.aio.insecure_channel(engine_address, options=options) as channel:
         server = grpc.aio.server(options=options)
         provider = Provider(
-            make_handlers, ProviderConfiguration, engine_pb2_grpc.EngineStub(channel)
+            make_handlers, ProviderConfiguration, engine_pb2_grpc.EngineStub(channel), moved
         )
         add_ResourceProviderServicer_to_server(provider, server)
         port = server.add_insecure_port("127.0.0.1:0")

@@ -29,6 +29,7 @@ from tidegate.provider.messages import (
     preview_of,
     state_of,
 )
+from tidegate.provider.place import Moved, refused_move, stays
 from tidegate.provider.schema import PACKAGE, package_schema, token
 from tidegate.provider.validation import explain
 from tidegate.provider.values import Properties, contains_unknown, decode, redact
@@ -40,8 +41,8 @@ ResponseT = TypeVar("ResponseT")
 MakeHandlers = Callable[[Any], Sequence[Handler]]
 NO_PROPERTIES = Properties({})
 OF_ANOTHER_VERSION = (
-    "another version of tidegate has recorded it, with inputs that this one does not know: it stays "
-    "as recorded. The next `pulumi up` of this version records it anew"
+    "another version of tidegate has recorded it, with inputs that this one does not know: "
+    "it stays as recorded. The next `pulumi up` of this version records it anew"
 )
 
 
@@ -49,7 +50,8 @@ class Provider(ResourceProviderServicer):
     """Serves one set of handlers.
 
     `make_handlers` builds them from the provider's validated configuration; called with None it
-    returns them unconfigured, which is enough for the schema and for `check`.
+    returns them unconfigured, which is enough for the schema and for `check`. `moved` says why a
+    new configuration would leave behind what the old one has made, which is refused.
     """
 
     def __init__(
@@ -57,9 +59,11 @@ class Provider(ResourceProviderServicer):
         make_handlers: MakeHandlers,
         configuration: type[ConfigurationT],
         engine: engine_pb2_grpc.EngineStub,
+        moved: Moved = stays,
     ) -> None:
         self._make_handlers = make_handlers
         self._configuration = configuration
+        self._moved = moved
         self._log = EngineLog(engine)
         self._handlers: dict[str, Handler] = {}
         self._configured = False
@@ -82,6 +86,14 @@ class Provider(ResourceProviderServicer):
     async def CheckConfig(self, request: Any, context: ServicerContext) -> Any:
         news = decode(request.news)
         failures, _ = explain(self._configuration, from_json_texts(news), news.secret_names)
+        if not failures:
+            olds = decode(request.olds)
+            failures = await self._guarded(
+                context,
+                lambda: refused_move(self._moved, from_json_texts(olds), from_json_texts(news)),
+                news,
+                olds,
+            )
         return check_response(request.news, failures)
 
     async def DiffConfig(self, request: Any, context: ServicerContext) -> Any:

@@ -14,6 +14,7 @@ from tests.unit.provider.widget import WidgetConfiguration, WidgetHandler
 from tidegate.local.state_folder import StateFolder
 from tidegate.provider.server import Provider
 from tidegate.provider.values import encode
+from tidegate.spec.errors import SpecError
 
 
 class EngineLog(engine_pb2_grpc.EngineServicer):
@@ -37,10 +38,14 @@ class Plugin:
     def __init__(self, log: EngineLog) -> None:
         self.log = log
         self.handlers: list[WidgetHandler] = []
+        self.move: SpecError | None = None
 
     def make_handlers(self, configuration: WidgetConfiguration | None) -> list[WidgetHandler]:
         self.handlers.append(WidgetHandler(configuration))
         return [self.handlers[-1]]
+
+    async def moved(self, olds: Any, news: Any) -> SpecError | None:
+        return self.move
 
     @property
     def widget(self) -> WidgetHandler:
@@ -75,7 +80,10 @@ async def unconfigured() -> AsyncIterator[Plugin]:
     async with _serving(engine_pb2_grpc.add_EngineServicer_to_server, log) as engine:
         plugin = Plugin(log)
         provider = Provider(
-            plugin.make_handlers, WidgetConfiguration, engine_pb2_grpc.EngineStub(engine)
+            plugin.make_handlers,
+            WidgetConfiguration,
+            engine_pb2_grpc.EngineStub(engine),
+            plugin.moved,
         )
         add = provider_pb2_grpc.add_ResourceProviderServicer_to_server
         async with _serving(add, provider) as channel:

@@ -19,6 +19,7 @@ from tidegate.provider.values import (
     UNKNOWN_SENTINEL,
     encode,
 )
+from tidegate.spec.errors import SpecError
 
 pytestmark = pytest.mark.unit
 
@@ -107,6 +108,21 @@ async def test_configuration_arrives_as_texts_and_is_checked(unconfigured: Plugi
     assert unconfigured.widget.configuration is not None
     assert unconfigured.widget.configuration.folder == "/w"
     assert unconfigured.widget.configuration.limit == 5
+
+
+async def test_a_configuration_that_leaves_something_behind_is_refused(
+    unconfigured: Plugin,
+) -> None:
+    unconfigured.move = SpecError("folder", "/b", "widgets lie in '/a'", "'/a'")
+    old, new = encode({"folder": "/a"}), encode({"folder": "/b"})
+
+    moves = await unconfigured.stub.CheckConfig(provider_pb2.CheckRequest(olds=old, news=new))
+    begins = await unconfigured.stub.CheckConfig(provider_pb2.CheckRequest(news=new))
+
+    (failure,) = moves.failures
+    assert failure.property == "folder"
+    assert failure.reason == "folder: '/b' cannot work: widgets lie in '/a'. Instead: '/a'."
+    assert not begins.failures, "without old inputs it is new, or replaced on purpose"
 
 
 async def test_a_preview_works_while_the_configuration_is_unknown(unconfigured: Plugin) -> None:

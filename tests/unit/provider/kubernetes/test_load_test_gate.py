@@ -296,16 +296,26 @@ async def test_a_fail_counts_although_its_job_goes_while_it_is_followed(
     assert "FAIL: p95 is 12 ms" in await update
 
 
-async def test_ctrl_c_forgets_no_verdict(runners: Runners, handler: LoadTestGateHandler) -> None:
+async def test_ctrl_c_forgets_no_verdict(
+    api: ApiServer, runners: Runners, handler: LoadTestGateHandler
+) -> None:
     runners.verdicts = [None]
     said = Said()
     update = asyncio.create_task(create(handler, said))
     await until(runners.jobs)
+    (job,) = runners.jobs()
 
-    runners.end(runners.jobs()[0], note(Outcome.FAIL, runners.gates[0].digest).to_message())
+    def decided_before_it_was_asked(plural: str, written: dict[str, Any]) -> None:
+        if plural == LEASE.plural and "annotations" in written["metadata"]:
+            runners.end(job, note(Outcome.FAIL, runners.gates[0].digest).to_message())
+
+    runs_gates, api.controller = api.controller, decided_before_it_was_asked
     said.operation.cancelled.set()
-    with pytest.raises((CancelledOperation, ProviderError)):
+    with pytest.raises(CancelledOperation):
         await update
+    assert runners.jobs() == []
+    runners.remove_job(f"{job}-x")
+    runners.verdicts, api.controller = [Outcome.INVALID], runs_gates
 
     assert "FAIL" in await refused(handler)
     assert len(runners.gates) == 1

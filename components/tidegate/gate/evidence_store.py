@@ -14,10 +14,15 @@ from filelock import FileLock
 from tidegate.spec.errors import SpecError
 
 if TYPE_CHECKING:
-    from obstore.store import ObjectStore, RetryConfig
+    from obstore.store import ObjectStore, RetryConfig, S3Config
 
 BUCKET_SCHEMES = ("s3", "gs")
 _RETRIES: "RetryConfig" = {"max_retries": 6, "retry_timeout": timedelta(seconds=60)}
+_S3: "S3Config" = {"checksum_algorithm": "SHA256"}
+"""A bucket whose objects are locked by default takes none without a checksum.
+
+https://docs.aws.amazon.com/AmazonS3/latest/userguide/object-lock-managing.html
+"""
 
 
 class EvidenceExistsError(Exception):
@@ -66,8 +71,9 @@ def open_store(where: str | Path) -> EvidenceStore:
     # Loaded for buckets only: the provider never opens one.
     from obstore.store import from_url
 
+    config = _S3 if parts.scheme == "s3" else None
     with _saying_where(where):
-        return BucketStore(from_url(where, retry_config=_RETRIES), where)
+        return BucketStore(from_url(where, config=config, retry_config=_RETRIES), where)
 
 
 def bucket_scheme(where: str) -> str | None:

@@ -1,5 +1,7 @@
 """An S3 bucket in memory, over HTTP on this machine: put, conditional put, get and list."""
 
+import base64
+import hashlib
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -15,12 +17,14 @@ import pytest
 class FakeBucket:
     """`lose_answers`: how many of the next puts are carried out and then answered with 503.
 
-    `refusing`: every request is answered with 403.
+    `refusing`: every request is answered with 403. `locked`: its objects are kept by default, so
+    that a put without a checksum is refused.
     """
 
     objects: dict[str, bytes] = field(default_factory=dict)
     lose_answers: int = 0
     refusing: bool = False
+    locked: bool = False
     endpoint: str = ""
 
     def environment(self, secret_key: str) -> dict[str, str]:
@@ -33,7 +37,10 @@ class FakeBucket:
             "AWS_SECRET_ACCESS_KEY": secret_key,
         }
 
-    def put(self, key: str, content: bytes, *, only_new: bool) -> int:
+    def put(self, key: str, content: bytes, *, only_new: bool, checksum: str | None) -> int:
+        sha256 = base64.b64encode(hashlib.sha256(content).digest()).decode()
+        if (checksum is None and self.locked) or checksum not in (None, sha256):
+            return 400
         if only_new and key in self.objects:
             return 412
         self.objects[key] = content
@@ -65,7 +72,9 @@ def serving_bucket(address: str = "127.0.0.1") -> Iterator[FakeBucket]:
         def do_PUT(self) -> None:
             content = self.rfile.read(int(self.headers["Content-Length"]))
             only_new = self.headers.get("If-None-Match") == "*"
-            self._answer(bucket.put(self._key(), content, only_new=only_new), b"")
+            checksum = self.headers.get("x-amz-checksum-sha256")
+            status = bucket.put(self._key(), content, only_new=only_new, checksum=checksum)
+            self._answer(status, b"")
 
         def do_GET(self) -> None:
             query = parse_qs(urlsplit(self.path).query)

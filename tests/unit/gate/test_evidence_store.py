@@ -75,6 +75,14 @@ def test_a_put_whose_answer_was_lost_is_not_taken_for_another_writers(bucket: Fa
     assert bucket.objects == {"a.json": b"content"}
 
 
+def test_a_bucket_that_locks_what_it_is_given_gets_a_checksum(bucket: FakeBucket) -> None:
+    bucket.locked = True
+    store = open_store("s3://evidence/team")
+    store.create("digits/a-PASS.json", b"content")
+    store.append("attempts-local", "{}")
+    assert list(bucket.objects) == ["team/digits/a-PASS.json", "team/attempts-local/00000001.json"]
+
+
 def test_a_bucket_that_refuses_is_named(bucket: FakeBucket) -> None:
     bucket.refusing = True
     with pytest.raises(OSError, match="s3://evidence/team") as error:

@@ -5,6 +5,7 @@ from collections import Counter
 
 from tidegate.spec.cluster_plan import ClusterPlan
 from tidegate.spec.errors import SpecError
+from tidegate.spec.network_plan import is_private
 from tidegate.spec.pool_facts import Findings
 
 _EVERYWHERE = "0.0.0.0/0"
@@ -16,7 +17,7 @@ https://docs.aws.amazon.com/eks/latest/userguide/access-entries.html
 
 
 def access_findings(plan: ClusterPlan) -> Findings:
-    """Fields are `adminCidrs` and `admins`."""
+    """Fields are `adminCidrs`, `privateAdminCidrs` and `admins`."""
     for cidr in plan.admin_cidrs:
         if cidr == _EVERYWHERE:
             yield SpecError(
@@ -25,6 +26,7 @@ def access_findings(plan: ClusterPlan) -> Findings:
                 "the whole internet could reach the Kubernetes API",
                 "the ranges of the people who work with it, or nothing for a private endpoint",
             )
+    yield from _private_findings(plan)
     if plan.admins and plan.cloud == "gcp":
         yield SpecError(
             "admins",
@@ -43,3 +45,26 @@ def access_findings(plan: ClusterPlan) -> Findings:
             )
         if count > 1:
             yield SpecError("admins", admin, "it is named twice", "each role or user once")
+
+
+def _private_findings(plan: ClusterPlan) -> Findings:
+    field = "privateAdminCidrs"
+    if plan.private_admin_cidrs and plan.cloud == "gcp":
+        yield SpecError(
+            field,
+            plan.private_admin_cidrs[0],
+            "GKE has one list for its private and its public address",
+            "the range in adminCidrs",
+        )
+        return
+    for cidr, count in Counter(plan.private_admin_cidrs).items():
+        if not is_private(cidr):
+            yield SpecError(
+                field,
+                cidr,
+                "these are addresses of the internet, and the private endpoint is not reached from "
+                "there",
+                "a range of the VPC or of a network joined to it, or adminCidrs",
+            )
+        if count > 1:
+            yield SpecError(field, cidr, "it is named twice", "each range once")

@@ -8,7 +8,7 @@ from pydantic import Field
 
 from tidegate.spec.catalogue import Cloud
 from tidegate.spec.errors import SpecError
-from tidegate.spec.network_plan import Cidr, NetworkPlan
+from tidegate.spec.network_plan import Cidr, NetworkPlan, regional_zones
 from tidegate.spec.node_pool import NodePool, SystemPool
 from tidegate.spec.ownership import Ownership
 from tidegate.spec.refusals import parse
@@ -22,8 +22,12 @@ _GKE_VERSION = r"^1\.[1-9][0-9]\.[0-9]+-gke\.[0-9]+$"
 class ClusterPlan(SpecModel):
     """`admin_cidrs` may reach the Kubernetes API from outside; none means from inside only.
 
+    `private_admin_cidrs`, on AWS: ranges of the VPC, or of networks joined to it by peering, a
+    transit gateway or a VPN, that may reach the API's private address beside the nodes.
+
     `admins`: ARNs of IAM roles and users that may do everything in a cluster on AWS, beside whoever
-    makes it; on Google Cloud IAM says it. `protect` keeps what loses data from being deleted: the
+    makes it. Who runs the first `up` is one already, and EKS refuses a second entry for them; on
+    Google Cloud IAM says it. `protect` keeps what loses data from being deleted: the
     cluster, its keys, its buckets. `project` is Google Cloud's.
     """
 
@@ -41,17 +45,13 @@ class ClusterPlan(SpecModel):
     ownership: Ownership
     protect: bool = True
     admin_cidrs: tuple[Cidr, ...] = ()
+    private_admin_cidrs: tuple[Cidr, ...] = ()
     admins: tuple[str, ...] = ()
 
     @property
     def control_plane_zones(self) -> tuple[str, ...]:
-        """Zones that the control plane can have subnets in: no Local Zones of AWS.
-
-        https://docs.aws.amazon.com/eks/latest/userguide/local-zones.html
-        """
-        if self.cloud == "gcp":
-            return self.zones
-        return tuple(zone for zone in self.zones if len(zone) == len(self.region) + 1)
+        """Zones that the control plane can have subnets in: no Local Zones of AWS."""
+        return self.zones if self.cloud == "gcp" else regional_zones(self.region, self.zones)
 
 
 def parse_cluster(content: object, source: str = "cluster") -> ClusterPlan:

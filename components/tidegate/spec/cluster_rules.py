@@ -13,6 +13,7 @@ from tidegate.spec.fabric_networks import (
     fabric_network_findings,
     fabric_networks,
 )
+from tidegate.spec.name_rules_aws import node_group_findings, role_findings
 from tidegate.spec.network_rules import PoolAddresses, network_findings
 from tidegate.spec.node_pool import NodePool
 from tidegate.spec.pool_facts import Findings, PoolFacts
@@ -86,6 +87,9 @@ def _findings(plan: ClusterPlan, pools: _Pools) -> Findings:
     for facts in pools.facts:
         yield from within(f"pools.{facts.pool.name}", pool_findings(facts))
     yield from _together_findings(plan)
+    if plan.cloud == "aws":
+        yield from node_group_findings(plan)
+        yield from role_findings(plan)
     addresses = (_system_addresses(plan), *(_addresses(facts) for facts in pools.facts))
     yield from network_findings(plan.network, plan.cloud, plan.zones, addresses)
     if plan.cloud == "gcp":

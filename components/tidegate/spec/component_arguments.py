@@ -6,6 +6,8 @@ from collections.abc import Sequence
 from tidegate.spec.catalogue import Cloud
 from tidegate.spec.cluster_plan import ClusterPlan
 from tidegate.spec.errors import SpecError
+from tidegate.spec.name_rules_aws import workload_findings
+from tidegate.spec.refusals import refuse
 from tidegate.spec.workload_identity import WorkloadIdentity
 
 _NAMES: dict[Cloud, str] = {"aws": "AWS", "gcp": "Google Cloud"}
@@ -37,3 +39,5 @@ def check_component_arguments(
                 f"{count} of them are this service account, and it has one access",
                 "each service account once, with the larger access",
             )
+    if cloud == "aws":
+        refuse(workload_findings(plan, workloads))

@@ -24,6 +24,11 @@ SPARE_BLOCKS = 1
 
 FABRIC_PREFIX = 24
 
+_PRIVATE = tuple(
+    IPv4Network(each) for each in ("10.0.0.0/8", "172.16.0.0/12", "192.168.0.0/16", "100.64.0.0/10")
+)
+"""RFC 1918, and RFC 6598, which clouds take for pods."""
+
 
 def _network(text: str) -> str:
     try:
@@ -131,6 +136,18 @@ def gke_node_block(max_pods: int) -> int:
 def prefix_for(addresses: int) -> int:
     """The longest prefix with so many addresses."""
     return 32 - (addresses - 1).bit_length()
+
+
+def regional_zones(region: str, zones: tuple[str, ...]) -> tuple[str, ...]:
+    """Those that are no Local Zones of AWS: there EKS has no interfaces and most services none.
+
+    https://docs.aws.amazon.com/eks/latest/userguide/local-zones.html
+    """
+    return tuple(zone for zone in zones if len(zone) == len(region) + 1)
+
+
+def is_private(cidr: str) -> bool:
+    return any(IPv4Network(cidr).subnet_of(each) for each in _PRIVATE)
 
 
 def _part(network: IPv4Network, prefix: int, index: int) -> str:

@@ -12,6 +12,7 @@ from tidegate.spec.network_plan import (
     aws_node_addresses,
     gke_node_block,
     gke_node_range,
+    is_private,
     prefix_for,
     subnets,
 )
@@ -20,12 +21,11 @@ from tidegate.spec.pool_facts import Findings
 GKE_CONTROL_PLANE_PREFIX = 28
 VPC_PREFIXES = (16, 28)
 """Largest and smallest range of a VPC of AWS."""
-
-
-_PRIVATE = tuple(
-    IPv4Network(each) for each in ("10.0.0.0/8", "172.16.0.0/12", "192.168.0.0/16", "100.64.0.0/10")
+_EKS_SERVICES = tuple(
+    IPv4Network(each) for each in ("10.0.0.0/8", "172.16.0.0/12", "192.168.0.0/16")
 )
-"""RFC 1918, and RFC 6598, which clouds take for pods."""
+_EKS_SERVICES_PREFIXES = (12, 24)
+"""EKS API, KubernetesNetworkConfigRequest.serviceIpv4Cidr."""
 
 
 @dataclass(frozen=True)
@@ -57,7 +57,7 @@ def _range_findings(plan: NetworkPlan, cloud: Cloud) -> Findings:
             "fabricCidr": plan.fabric_cidr,
         }
     for name, each in ranges.items():
-        if not any(IPv4Network(each).subnet_of(private) for private in _PRIVATE):
+        if not is_private(each):
             yield SpecError(
                 f"network.{name}",
                 each,
@@ -74,9 +74,29 @@ def _range_findings(plan: NetworkPlan, cloud: Cloud) -> Findings:
             )
 
 
+def _services_findings(services_cidr: str) -> Findings:
+    services, (largest, smallest) = IPv4Network(services_cidr), _EKS_SERVICES_PREFIXES
+    private = is_private(services_cidr)  # otherwise it is refused already
+    if private and not any(services.subnet_of(each) for each in _EKS_SERVICES):
+        yield SpecError(
+            "network.servicesCidr",
+            services_cidr,
+            "EKS takes Services' addresses from 10.0.0.0/8, 172.16.0.0/12 and 192.168.0.0/16 alone",
+            "a part of one of them, such as 172.20.0.0/16",
+        )
+    if not largest <= services.prefixlen <= smallest:
+        yield SpecError(
+            "network.servicesCidr",
+            services_cidr,
+            f"EKS takes a range between /{largest} and /{smallest}",
+            "a range such as 172.20.0.0/16",
+        )
+
+
 def _aws_findings(
     plan: NetworkPlan, zones: tuple[str, ...], pools: tuple[PoolAddresses, ...]
 ) -> Findings:
+    yield from _services_findings(plan.services_cidr)
     largest, smallest = VPC_PREFIXES
     if not largest <= IPv4Network(plan.cidr).prefixlen <= smallest:
         yield SpecError(

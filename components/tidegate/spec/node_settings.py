@@ -1,5 +1,6 @@
 """What one node of a pool is made of: disks, image, taints, and how it is replaced."""
 
+import re
 from typing import Literal
 
 from pydantic import Field
@@ -19,6 +20,9 @@ AWS_IMAGES: dict[tuple[ImageFamily, Architecture], str] = {
 """AMI types of EKS that carry NVIDIA's driver."""
 
 GKE_IMAGES: dict[ImageFamily, str] = {"cos": "COS_CONTAINERD", "ubuntu": "UBUNTU_CONTAINERD"}
+
+_GRAVITON = re.compile(r"(a1|[a-z]+[0-9]+[a-z]*g[a-z]*)\.")
+"""After the generation comes a `g`: m7g, c7gn, im4gn, g5g. Before it, g6e, it is the family."""
 
 AWS_BOOT_DISKS = ("gp3", "io2")
 
@@ -64,3 +68,11 @@ class Upgrade(SpecModel):
     strategy: Literal["surge", "blueGreen"] = "surge"
     max_surge: int = Field(default=0, ge=0, le=100)
     max_unavailable: int = Field(default=1, ge=0, le=100)
+
+
+def aws_architecture(machine_type: str) -> Architecture:
+    """Of any type of AWS, as its name tells.
+
+    https://docs.aws.amazon.com/ec2/latest/instancetypes/instance-type-names.html
+    """
+    return "arm64" if _GRAVITON.match(machine_type) else "x86_64"

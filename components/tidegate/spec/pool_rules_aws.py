@@ -44,6 +44,14 @@ def _node_findings(facts: PoolFacts) -> Findings:
         yield SpecError(
             "image.family", pool.image.family, "EKS has no such AMI type", "al2023 or bottlerocket"
         )
+    if pool.image.family == "bottlerocket" and pool.sharing.shares:
+        yield SpecError(
+            "sharing",
+            pool.sharing.mig_profile or pool.sharing.strategy,
+            "Bottlerocket runs a device plugin of its own, which knows nothing of what the GPU "
+            "operator is told about sharing",
+            "image.family: al2023, or leave sharing out",
+        )
     if pool.disks.boot_type is not None and pool.disks.boot_type not in AWS_BOOT_DISKS:
         yield SpecError(
             "disks.bootType",

@@ -23,6 +23,9 @@ FILESTORE_GIB: dict[str, tuple[tuple[int, int, int], ...]] = {
 }
 """Ranges of each tier: from, to, step. https://docs.cloud.google.com/filestore/docs/service-tiers"""
 
+S3_PREFIX_LENGTH = 36
+"""A bucket's name has at most 63 characters, of which 26 and a hyphen are the provider's own."""
+
 S3_INFREQUENT_DAYS = 30
 """S3 moves no object into STANDARD_IA before (PutBucketLifecycleConfiguration)."""
 
@@ -113,6 +116,13 @@ def _bucket_findings(bucket: ObjectBucket, cloud: Cloud) -> Findings:
             True,
             "every bucket on aws refuses plain HTTP by a policy of its own",
             "nothing, leave it out",
+        )
+    if cloud == "aws" and len(bucket.name_prefix) > S3_PREFIX_LENGTH:
+        yield SpecError(
+            "storage.cold.namePrefix",
+            bucket.name_prefix,
+            "with what is added to make it unique the bucket's name would be longer than 63",
+            f"at most {S3_PREFIX_LENGTH} characters",
         )
     classes = S3_CLASSES if cloud == "aws" else GCS_CLASSES
     order: Callable[[str], int] = classes.index

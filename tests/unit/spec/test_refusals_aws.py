@@ -259,6 +259,20 @@ NODES = [
         "p6e-gb200.36xlarge",
         "kubernetesVersion: '1.33'",
     ),
+    Case(
+        "sharing that Bottlerocket does not know",
+        p5(image={"family": "bottlerocket"}, sharing={"migProfile": "1g.10gb"}),
+        "pools.gpus.sharing",
+        "1g.10gb",
+        "al2023",
+    ),
+    Case(
+        "node group with a name too long",
+        aws(pool("p5.48xlarge", name="x" * 40), name="c" * 25),
+        f"pools.{'x' * 40}.name",
+        "x" * 40,
+        "at most 29 characters",
+    ),
     Case("Google's image", p5(image={"family": "cos"}), "image.family", "cos", "al2023"),
     Case(
         "boot disk of another cloud",
@@ -382,6 +396,27 @@ NETWORK = [
         "10.0.240.0/20",
         "a private range of its own",
     ),
+    Case(
+        "Services at addresses that EKS does not take",
+        aws(network={"servicesCidr": "100.64.0.0/16"}),
+        "network.servicesCidr",
+        "100.64.0.0/16",
+        "172.20.0.0/16",
+    ),
+    Case(
+        "more Services than EKS takes",
+        aws(network={"servicesCidr": "10.0.0.0/8", "cidr": "192.168.0.0/16", "nodePrefix": 18}),
+        "network.servicesCidr",
+        "10.0.0.0/8",
+        "172.20.0.0/16",
+    ),
+    Case(
+        "fewer Services than EKS takes",
+        aws(network={"servicesCidr": "172.20.0.0/25"}),
+        "network.servicesCidr",
+        "172.20.0.0/25",
+        "172.20.0.0/16",
+    ),
     Case("control plane in one zone", aws(zones=ZONE), "zones", "us-east-2a", "three zones"),
 ]
 
@@ -482,6 +517,20 @@ STORAGE = [
         "leave it out",
     ),
     Case(
+        "prefix that leaves no room in the bucket's name",
+        aws(storage={"cold": BUCKET | {"namePrefix": "a" * 37}}),
+        "storage.cold.namePrefix",
+        "a" * 37,
+        "at most 36 characters",
+    ),
+    Case(
+        "cluster whose name leaves no room in the role of the bucket's driver",
+        aws(name="c" * 28, storage={"cold": BUCKET}),
+        "name",
+        "c" * 28,
+        "at most 27 characters",
+    ),
+    Case(
         "class of another cloud",
         cold({"afterDays": 30, "storageClass": "COLDLINE"}),
         "storage.cold.transitions.0.storageClass",
@@ -535,6 +584,11 @@ def test_refused_with_field_value_and_mend(case: Case) -> None:
         lustre(deploymentType="SCRATCH_2", throughput=None),
         cold({"afterDays": 30, "storageClass": "STANDARD_IA"}),
         aws(pool("g6e.12xlarge", elastic=True)),
+        aws(pool("g6e.12xlarge", name="x" * 40, elastic=True), name="c" * 25),
+        aws(pool("p5.48xlarge", name="x" * 29), name="c" * 25),
+        aws(name="c" * 27, storage={"cold": BUCKET | {"namePrefix": "a" * 36}}),
+        aws(network={"servicesCidr": "172.16.0.0/12"}),
+        aws(privateAdminCidrs=["10.0.0.0/16", "100.64.0.0/24"]),
         aws(
             pool("p6e-gb200.36xlarge", fabric=EFA, capacity=BLOCK | {"zone": "us-east-1-dfw-2a"}),
             region="us-east-1",

@@ -10,11 +10,17 @@ from pulumi_aws import autoscaling, ec2, eks
 from tidegate.aws.launch_templates import NodeAccess, launch_template, tag_specifications
 from tidegate.aws.tags import named
 from tidegate.spec.capacity import BLOCK_END_RESERVE, CapacityBlock
+from tidegate.spec.catalogue import Architecture
 from tidegate.spec.node_pool import SystemPool
+from tidegate.spec.node_settings import aws_architecture
 from tidegate.spec.resolved_pool import PURPOSE_LABEL, EksPlan, ResolvedPool
 
 SYSTEM_MACHINE = "m7i.xlarge"
 SYSTEM_PURPOSE = "system"
+SYSTEM_IMAGES: Mapping[Architecture, str] = {
+    "x86_64": "AL2023_x86_64_STANDARD",
+    "arm64": "AL2023_ARM_64_STANDARD",
+}
 
 TAINT_EFFECTS = {
     "NoSchedule": "NO_SCHEDULE",
@@ -55,9 +61,10 @@ class SystemNodes(pulumi.ComponentResource):
     ) -> None:
         super().__init__("tidegate:aws:SystemNodes", name, None, opts)
         site, pool = args.site, args.pool
+        machine = pool.machine_type or SYSTEM_MACHINE
         template = ec2.LaunchTemplate(
             name,
-            instance_type=pool.machine_type or SYSTEM_MACHINE,
+            instance_type=machine,
             vpc_security_group_ids=[site.cluster_group],
             block_device_mappings=[
                 ec2.LaunchTemplateBlockDeviceMappingArgs(
@@ -83,7 +90,7 @@ class SystemNodes(pulumi.ComponentResource):
             cluster_name=site.cluster,
             node_role_arn=site.role_arn,
             subnet_ids=list(site.subnets.values()),
-            ami_type="AL2023_x86_64_STANDARD",
+            ami_type=SYSTEM_IMAGES[aws_architecture(machine)],
             capacity_type="ON_DEMAND",
             launch_template=_newest(template),
             scaling_config=eks.NodeGroupScalingConfigArgs(
@@ -93,7 +100,7 @@ class SystemNodes(pulumi.ComponentResource):
             node_repair_config=eks.NodeGroupNodeRepairConfigArgs(enabled=True),
             labels={PURPOSE_LABEL: SYSTEM_PURPOSE},
             tags=named(site.tags, name),
-            opts=_group_options(self, site, scaled_by_others=True),
+            opts=_group_options(self, site),
         )
         self.register_outputs({})
 
@@ -130,7 +137,7 @@ class NodePool(pulumi.ComponentResource):
         )
         block = pool.pool.capacity if isinstance(pool.pool.capacity, CapacityBlock) else None
         least = 0 if block else pool.pool.nodes_min
-        has_begun = block is not None and block.starts <= args.now
+        runs = block is not None and block.starts <= args.now < _last_moment(block)
         self.group = eks.NodeGroup(
             name,
             cluster_name=site.cluster,
@@ -142,7 +149,8 @@ class NodePool(pulumi.ComponentResource):
             scaling_config=eks.NodeGroupScalingConfigArgs(
                 min_size=least,
                 max_size=max(1, pool.pool.nodes_max),
-                desired_size=pool.pool.nodes_max if has_begun else least,
+                # Of a block what its schedule has set by now: EKS is told it with every change.
+                desired_size=pool.pool.nodes_max if runs else least,
             ),
             update_config=eks.NodeGroupUpdateConfigArgs(
                 max_unavailable=max(1, pool.pool.upgrade.max_unavailable)
@@ -157,7 +165,7 @@ class NodePool(pulumi.ComponentResource):
             ],
             tags=named(site.tags, name),
             opts=_group_options(
-                self, site, scaled_by_others=block is not None or not pool.pool.is_static
+                self, site, scaled_by_others=block is None and not pool.pool.is_static
             ),
         )
         if block is not None:
@@ -172,8 +180,8 @@ class NodePool(pulumi.ComponentResource):
         https://docs.aws.amazon.com/eks/latest/userguide/capacity-blocks-mng.html
         """
         scaling_group = self.group.resources.apply(_scaling_group)
-        last = block.ends - BLOCK_END_RESERVE - BLOCK_DRAIN_TIME
-        for label, moment, count in (("begin", block.starts, nodes), ("end", last, 0)):
+        ends = (("begin", block.starts, nodes), ("end", _last_moment(block), 0))
+        for label, moment, count in ends:
             if moment <= now:
                 continue
             autoscaling.Schedule(
@@ -188,6 +196,11 @@ class NodePool(pulumi.ComponentResource):
             )
 
 
+def _last_moment(block: CapacityBlock) -> datetime:
+    """From then on a block has no nodes, so that pods end before AWS ends them."""
+    return block.ends - BLOCK_END_RESERVE - BLOCK_DRAIN_TIME
+
+
 def _scaling_group(resources: Sequence[eks.outputs.NodeGroupResource]) -> str:
     groups = resources[0].autoscaling_groups or ()
     return str(groups[0].name)
@@ -200,9 +213,12 @@ def _newest(template: ec2.LaunchTemplate) -> eks.NodeGroupLaunchTemplateArgs:
 
 
 def _group_options(
-    parent: pulumi.Resource, site: NodeGroupSite, *, scaled_by_others: bool
+    parent: pulumi.Resource, site: NodeGroupSite, *, scaled_by_others: bool = False
 ) -> pulumi.ResourceOptions:
-    """An autoscaler or a schedule decides the number of nodes from the first `up` on."""
+    """Of a pool with a range an autoscaler may decide the number of nodes from the first `up` on.
+
+    EKS takes bounds only together with the number, which is the last one that the state has seen.
+    """
     return pulumi.ResourceOptions(
         parent=parent,
         depends_on=list(site.needs),

@@ -32,6 +32,23 @@ class Declarations:
             if each.type == type_name
         }
 
+    def urns_of(self, type_name: str) -> dict[str, str]:
+        """URNs of the type's resources by name."""
+        return {
+            each.name.removeprefix("prod-"): each.urn
+            for each in self.resources
+            if each.type == type_name
+        }
+
+    def registration(self, type_name: str, name: str) -> Registration:
+        """The one resource, with what it depends on and ignores."""
+        (found,) = (
+            each
+            for each in self.resources
+            if each.type == type_name and each.name == f"prod-{name}"
+        )
+        return found
+
     def only(self, type_name: str, name: str = "gpus") -> dict[str, Any]:
         return self.of(type_name)[name]
 

@@ -125,6 +125,32 @@ def test_a_capacity_block_that_has_begun_has_its_nodes_at_once() -> None:
     assert list(declared.of(SCHEDULE)) == ["gpus-end"]
 
 
+def test_a_capacity_block_has_no_nodes_when_its_schedule_has_taken_them() -> None:
+    declared = _with_block(BLOCK_STARTS + timedelta(days=7, minutes=-45))
+    assert declared.only(NODE_GROUP)["scalingConfig"]["desiredSize"] == 0
+    assert declared.of(SCHEDULE) == {}
+
+
+def test_only_a_range_leaves_the_number_of_nodes_to_others() -> None:
+    nodes = {"min": 0, "max": 4}
+    declared = declare(
+        aws(
+            pool("p5.48xlarge", nodes=nodes, capacity=BLOCK, name="block"),
+            pool("g6e.12xlarge", nodes=2, name="static"),
+            pool("g6e.12xlarge", nodes=nodes, name="range"),
+        )
+    )
+    ignored = {
+        name: declared.registration(NODE_GROUP, name).ignored for name in declared.of(NODE_GROUP)
+    }
+    assert ignored == {
+        "system": (),
+        "block": (),
+        "static": (),
+        "range": ("scalingConfig.desiredSize",),
+    }
+
+
 def test_nodes_for_training_repel_everything_else() -> None:
     taints = declare(aws(pool("p5.48xlarge", **ZONE))).only(NODE_GROUP)["taints"]
     assert taints == [

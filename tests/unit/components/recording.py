@@ -28,6 +28,7 @@ class Registration:
     provider: str
     inputs: dict[str, Any]
     dependencies: frozenset[str]
+    ignored: tuple[str, ...] = ()
 
     @property
     def is_provider(self) -> bool:
@@ -117,6 +118,7 @@ class _Monitor(mocks.MockMonitor):
                     provider=request.provider,
                     inputs=dict(request.object),
                     dependencies=frozenset(request.dependencies),
+                    ignored=tuple(request.ignoreChanges),
                 )
             )
         return response

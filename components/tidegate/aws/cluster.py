@@ -5,13 +5,14 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import pulumi
-from pulumi_aws import eks
+from pulumi_aws import eks, vpc
 
 from tidegate.aws.policies import managed_policy, partition_of, role
 from tidegate.aws.protection import guarded
 from tidegate.aws.tags import named
 
 CONTROL_PLANE_LOGS = ("api", "audit", "authenticator", "controllerManager", "scheduler")
+API_PORT = 443
 ADMIN_POLICY, ADMIN_SCOPE = "AmazonEKSClusterAdminPolicy", "cluster"
 """https://docs.aws.amazon.com/eks/latest/userguide/access-policy-permissions.html"""
 
@@ -20,8 +21,9 @@ ADMIN_POLICY, ADMIN_SCOPE = "AmazonEKSClusterAdminPolicy", "cluster"
 class ClusterArgs:
     """Arguments of a `Cluster`. `admin_cidrs` may reach the API from outside; none: inside only.
 
-    `admins` are ARNs of IAM roles and users that may do everything in it. `key` encrypts Kubernetes
-    Secrets, beside what EKS encrypts anyway.
+    `private_admin_cidrs` are ranges of the VPC, or of networks joined to it, that reach the private
+    endpoint; nodes always do. `admins` are ARNs of IAM roles and users that may do everything in
+    it. `key` encrypts Kubernetes Secrets, beside what EKS encrypts anyway.
     """
 
     region: str
@@ -33,6 +35,7 @@ class ClusterArgs:
     admins: Sequence[str]
     tags: Mapping[str, str]
     protect: bool
+    private_admin_cidrs: Sequence[str] = ()
 
 
 class Cluster(pulumi.ComponentResource):
@@ -93,6 +96,8 @@ class Cluster(pulumi.ComponentResource):
         self.security_group = self.resource.vpc_config.apply(
             lambda config: str(config.cluster_security_group_id)
         )
+        for cidr in args.private_admin_cidrs:
+            self._reached_from(name, cidr, args)
         certificate = self.resource.certificate_authority.apply(lambda each: str(each.data))
         self.kubeconfig = pulumi.Output.all(
             self.resource.name, self.resource.endpoint, certificate, args.region
@@ -103,6 +108,20 @@ class Cluster(pulumi.ComponentResource):
                 "securityGroup": self.security_group,
                 "kubeconfig": self.kubeconfig,
             }
+        )
+
+    def _reached_from(self, name: str, cidr: str, args: ClusterArgs) -> None:
+        label = f"{name}-api-{cidr.replace('/', '-')}"
+        vpc.SecurityGroupIngressRule(
+            label,
+            security_group_id=self.security_group,
+            ip_protocol="tcp",
+            from_port=API_PORT,
+            to_port=API_PORT,
+            cidr_ipv4=cidr,
+            description="The Kubernetes API",
+            tags=named(args.tags, label),
+            opts=pulumi.ResourceOptions(parent=self),
         )
 
     def _admin(self, name: str, principal: str, args: ClusterArgs) -> None:

@@ -1,7 +1,7 @@
 """Everything that nodes need and what needs nodes: identity, add-ons, node groups, Karpenter."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 
 import pulumi
@@ -29,7 +29,8 @@ from tidegate.spec.storage_tiers import FsxLustre, StorageTiers
 class ClusterNodes:
     """What the nodes of a cluster are made from; its resources become children of `parent`.
 
-    `fabric` is there when a pool has EFA. `now` decides which capacity has begun.
+    `fabric` is there when a pool has EFA. `addon_needs`: what add-ons on nodes cannot start
+    without. `now` decides which capacity has begun.
     """
 
     name: str
@@ -40,6 +41,7 @@ class ClusterNodes:
     network: Network
     fabric: FabricSecurity | None
     versions: Mapping[str, str]
+    addon_needs: Sequence[pulumi.Resource]
     kubernetes_provider: pulumi_kubernetes.Provider
     tags: Mapping[str, str]
     now: datetime
@@ -60,10 +62,12 @@ class ClusterNodes:
             # A node that starts before its way out is there never joins.
             needs=[self.network, *identity.ready, *first.made],
         )
+        regional = replace(site, subnets=self.network.regional_subnets)
         system = SystemNodes(
-            f"{self.name}-system", SystemNodesArgs(site=site, pool=self.plan.system), own
+            f"{self.name}-system", SystemNodesArgs(site=regional, pool=self.plan.system), own
         )
-        rest = self._addons("rest", later_addons(self.plan.storage), [system.group])
+        needs = [system.group, *self.addon_needs]
+        rest = self._addons("rest", later_addons(self.plan.storage), needs)
         for pool in self.pools:
             self._node_group(pool, site)
         ready: list[pulumi.Resource] = [system.group, *rest.made]

@@ -9,29 +9,26 @@ import pulumi
 import pulumi_kubernetes
 
 from tidegate.aws.addon_versions import addon_versions
+from tidegate.aws.bucket_identities import BucketIdentities
 from tidegate.aws.cluster import Cluster, ClusterArgs
 from tidegate.aws.cluster_nodes import ClusterNodes
 from tidegate.aws.fabric_charts import fabric_charts, fabric_release
 from tidegate.aws.fabric_security import FabricSecurity, FabricSecurityArgs
 from tidegate.aws.gpu_operator import gpu_operator_values
-from tidegate.aws.identity import PodIdentity, PodIdentityArgs, bucket_statements
 from tidegate.aws.keys import Keys, KeysArgs
 from tidegate.aws.network import Network, NetworkArgs
 from tidegate.aws.registry import Registry, RegistryArgs
 from tidegate.aws.storage import Storage, StorageArgs
 from tidegate.aws.tags import tags_of
-from tidegate.aws.volumes import CHECKPOINT_PREFIX, Volumes, storage_classes, volumes_of
+from tidegate.aws.volumes import Volumes, storage_classes, volumes_of
 from tidegate.spec.accelerator_pool import AcceleratorPool
 from tidegate.spec.cluster_plan import ClusterPlan
 from tidegate.spec.cluster_rules import check_cluster
 from tidegate.spec.component_arguments import check_component_arguments
+from tidegate.spec.storage_tiers import FsxLustre
 from tidegate.spec.workload_identity import WorkloadIdentity
 
 IMAGES = ("runner", "tritonserver")
-BUCKET_DRIVER = WorkloadIdentity(
-    namespace="kube-system", service_account="s3-csi-driver-sa", access="read"
-)
-"""The add-on that mounts the bucket as a volume."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -93,7 +90,18 @@ class GpuCluster(pulumi.ComponentResource):
 
     def _declare(self, args: GpuClusterArgs) -> None:
         name, plan, tags, own = self._name, self._plan, self._tags, self._own
-        keys = Keys(name, KeysArgs(cluster=plan.name, tags=tags, protect=plan.protect), own)
+        hot = plan.storage.hot
+        keys = Keys(
+            name,
+            KeysArgs(
+                cluster=plan.name,
+                region=plan.region,
+                linked=isinstance(hot, FsxLustre) and hot.repository_prefix is not None,
+                tags=tags,
+                protect=plan.protect,
+            ),
+            own,
+        )
         network = Network(
             name,
             NetworkArgs(
@@ -111,9 +119,10 @@ class GpuCluster(pulumi.ComponentResource):
                 region=plan.region,
                 kubernetes_version=plan.kubernetes_version,
                 services_cidr=plan.network.services_cidr,
-                subnets=list(network.private_subnets.values()),
+                subnets=list(network.regional_subnets.values()),
                 key=keys.control_plane,
                 admin_cidrs=plan.admin_cidrs,
+                private_admin_cidrs=plan.private_admin_cidrs,
                 admins=plan.admins,
                 tags=tags,
                 protect=plan.protect,
@@ -136,6 +145,7 @@ class GpuCluster(pulumi.ComponentResource):
         )
         fabric = self._fabric(network)
         storage = self._storage(network, cluster, fabric, keys)
+        identities = self._identities(cluster, storage, keys)
         nodes = ClusterNodes(
             name=name,
             parent=self,
@@ -145,12 +155,16 @@ class GpuCluster(pulumi.ComponentResource):
             network=network,
             fabric=fabric,
             versions=self._versions,
+            # Pods that start before their identity is there never get it.
+            addon_needs=[identities.driver().association] if identities else [],
             kubernetes_provider=self.kubernetes_provider,
             tags=tags,
             now=self._now,
         )
         self._inside(storage, nodes.declare())
-        self._workloads(args.workloads, cluster, storage, keys)
+        if identities is not None:
+            for workload in args.workloads:
+                identities.workload(workload)
         self.kubeconfig = cluster.kubeconfig
         self.cluster_name = cluster.name
         self.pools = tuple(each.accelerator_pool() for each in self._resolved)
@@ -181,6 +195,7 @@ class GpuCluster(pulumi.ComponentResource):
                 plan=self._plan.storage,
                 vpc_id=network.vpc_id,
                 subnets=network.private_subnets,
+                regional_subnets=network.regional_subnets,
                 client_groups=clients,
                 key=keys.storage,
                 tags=self._tags,
@@ -204,31 +219,16 @@ class GpuCluster(pulumi.ComponentResource):
             ),
         )
 
-    def _workloads(
-        self,
-        workloads: Sequence[WorkloadIdentity],
-        cluster: Cluster,
-        storage: Storage,
-        keys: Keys,
-    ) -> None:
-        bucket = storage.bucket
-        if bucket is None:
-            return
-        for workload in (BUCKET_DRIVER, *workloads):
-            mounts = workload is BUCKET_DRIVER and not bucket.locked
-            PodIdentity(
-                f"{self._name}-{workload.name}",
-                PodIdentityArgs(
-                    cluster=cluster.name,
-                    namespace=workload.namespace,
-                    service_account=workload.service_account,
-                    statements=bucket_statements(
-                        bucket.arn,
-                        keys.storage,
-                        workload.access,
-                        write_prefix=CHECKPOINT_PREFIX if mounts else None,
-                    ),
-                    tags=self._tags,
-                ),
-                self._own,
-            )
+    def _identities(
+        self, cluster: Cluster, storage: Storage, keys: Keys
+    ) -> BucketIdentities | None:
+        if storage.bucket is None:
+            return None
+        return BucketIdentities(
+            name=self._name,
+            parent=self,
+            cluster=cluster.name,
+            bucket=storage.bucket,
+            key=keys.storage,
+            tags=self._tags,
+        )

@@ -7,7 +7,7 @@ import pulumi
 from pulumi_aws import ec2, vpc
 
 from tidegate.aws.tags import named
-from tidegate.spec.network_plan import NetworkPlan, subnets
+from tidegate.spec.network_plan import NetworkPlan, regional_zones, subnets
 
 INTERFACE_ENDPOINTS = ("ec2", "ecr.api", "ecr.dkr", "eks", "eks-auth", "logs", "sts")
 """What nodes and pods call all the time. Image layers come from S3 by the gateway endpoint."""
@@ -57,11 +57,14 @@ class Network(pulumi.ComponentResource):
         ec2.DefaultSecurityGroup(
             name, vpc_id=network.id, tags=named(args.tags, f"{name}-default"), opts=self._own
         )
-        public = self._public(ranges.public)
-        private, tables = self._private(ranges.private, public)
-        self._endpoints(tables, private)
+        gateway = ec2.InternetGateway(
+            name, vpc_id=network.id, tags=named(args.tags, name), opts=self._own
+        )
+        public = self._public(ranges.public, gateway)
+        private, tables = self._private(ranges.private, public, gateway)
         self.public_subnets = {zone: each.id for zone, each in public.items()}
         self.private_subnets = {zone: each.id for zone, each in private.items()}
+        self._endpoints(tables)
         self.register_outputs(
             {
                 "vpcId": self.vpc_id,
@@ -70,12 +73,17 @@ class Network(pulumi.ComponentResource):
             }
         )
 
-    def _public(self, ranges: Mapping[str, str]) -> dict[str, ec2.Subnet]:
+    @property
+    def regional_subnets(self) -> Mapping[str, pulumi.Output[str]]:
+        """The private ones outside of Local Zones."""
+        zones = regional_zones(self._args.region, self._args.zones)
+        return {zone: self.private_subnets[zone] for zone in zones}
+
+    def _public(
+        self, ranges: Mapping[str, str], gateway: ec2.InternetGateway
+    ) -> dict[str, ec2.Subnet]:
         """Subnets for load balancers and NAT gateways."""
         name, tags = self._name, self._args.tags
-        gateway = ec2.InternetGateway(
-            name, vpc_id=self.vpc_id, tags=named(tags, name), opts=self._own
-        )
         table = ec2.RouteTable(
             f"{name}-public",
             vpc_id=self.vpc_id,
@@ -91,7 +99,10 @@ class Network(pulumi.ComponentResource):
         return made
 
     def _private(
-        self, ranges: Mapping[str, str], public: Mapping[str, ec2.Subnet]
+        self,
+        ranges: Mapping[str, str],
+        public: Mapping[str, ec2.Subnet],
+        gateway: ec2.InternetGateway,
     ) -> tuple[dict[str, ec2.Subnet], list[ec2.RouteTable]]:
         """Subnets for nodes and pods. A zone that fails takes no other zone's way out with it."""
         name, tags = self._name, self._args.tags
@@ -105,7 +116,8 @@ class Network(pulumi.ComponentResource):
                 allocation_id=address.id,
                 subnet_id=public[zone].id,
                 tags=named(tags, label),
-                opts=self._own,
+                # EC2 refuses one in a VPC without it, and to detach it while they have addresses.
+                opts=pulumi.ResourceOptions(parent=self, depends_on=[gateway]),
             )
             table = ec2.RouteTable(
                 label,
@@ -135,7 +147,7 @@ class Network(pulumi.ComponentResource):
             label, subnet_id=subnet.id, route_table_id=table.id, opts=self._own
         )
 
-    def _endpoints(self, tables: list[ec2.RouteTable], private: Mapping[str, ec2.Subnet]) -> None:
+    def _endpoints(self, tables: list[ec2.RouteTable]) -> None:
         name, region, tags = self._name, self._args.region, self._args.tags
         ec2.VpcEndpoint(
             f"{name}-s3",
@@ -171,7 +183,7 @@ class Network(pulumi.ComponentResource):
                 service_name=f"com.amazonaws.{region}.{service}",
                 vpc_endpoint_type="Interface",
                 private_dns_enabled=True,
-                subnet_ids=[each.id for each in private.values()],
+                subnet_ids=list(self.regional_subnets.values()),
                 security_group_ids=[group.id],
                 tags=named(tags, label),
                 opts=self._own,

@@ -22,7 +22,7 @@ EVENTS = ("NEW", "CHANGED", "DELETED")
 
 @dataclass(frozen=True, kw_only=True)
 class StorageArgs:
-    """Arguments of `Storage`. Subnets are by zone.
+    """Arguments of `Storage`. Subnets are by zone, `regional_subnets` those outside of Local Zones.
 
     `client_groups`: security groups of the clients, `nodes` and, with EFA, `fabric`.
     """
@@ -30,6 +30,7 @@ class StorageArgs:
     plan: StorageTiers
     vpc_id: pulumi.Input[str]
     subnets: Mapping[str, pulumi.Input[str]]
+    regional_subnets: Mapping[str, pulumi.Input[str]]
     client_groups: Mapping[str, pulumi.Input[str]]
     key: pulumi.Input[str]
     tags: Mapping[str, str]
@@ -79,7 +80,7 @@ class Storage(pulumi.ComponentResource):
             tags=named(args.tags, name),
             opts=guarded(self, args.protect),
         )
-        for zone, subnet in args.subnets.items():
+        for zone, subnet in args.regional_subnets.items():
             efs.MountTarget(
                 f"{name}-{zone}",
                 file_system_id=files.id,
@@ -98,17 +99,19 @@ class Storage(pulumi.ComponentResource):
     def _lustre(self, name: str, plan: FsxLustre) -> fsx.LustreFileSystem:
         args = self._args
         group = self._group(name, "Fast files of the cluster", LUSTRE_PORTS)
-        self._members(name, group.id, LUSTRE_PORTS, {"itself": group.id})
+        # FSx looks whether its servers may call each other, and refuses a group that has no rules.
+        rules = self._members(name, group.id, LUSTRE_PORTS, {"itself": group.id})
         # Servers call their clients too, to take locks back.
         nodes = args.client_groups["nodes"]
         self._members(f"{name}-back", nodes, LUSTRE_PORTS, {"servers": group.id})
         reached = {"nodes": nodes, "itself": group.id}
-        self._members(f"{name}-out", group.id, LUSTRE_PORTS, reached, outwards=True)
+        rules += self._members(f"{name}-out", group.id, LUSTRE_PORTS, reached, outwards=True)
         if plan.efa:
-            # EFA is no TCP: servers and clients reach each other with every protocol.
+            # EFA is no TCP: servers and clients reach each other with every protocol, and only
+            # where the rules of both sides name the other's group.
             for label, other in {**args.client_groups, "itself": group.id}.items():
-                self._rule(f"{name}-efa-{label}", vpc.SecurityGroupIngressRule, group.id, other)
-                self._rule(f"{name}-efa-{label}", vpc.SecurityGroupEgressRule, group.id, other)
+                rules += self._both_ways(f"{name}-efa-{label}", group.id, other)
+            self._both_ways(f"{name}-efa-back", args.client_groups["fabric"], group.id)
         is_persistent = plan.deployment_type == "PERSISTENT_2"
         return fsx.LustreFileSystem(
             name,
@@ -127,7 +130,7 @@ class Storage(pulumi.ComponentResource):
             subnet_ids=args.subnets[plan.zone],
             security_group_ids=[group.id],
             tags=named(args.tags, name),
-            opts=guarded(self, args.protect and is_persistent),
+            opts=guarded(self, args.protect and is_persistent, rules),
         )
 
     def _repository(self, name: str, plan: FsxLustre, files: fsx.LustreFileSystem) -> None:
@@ -152,7 +155,8 @@ class Storage(pulumi.ComponentResource):
                 ),
             ),
             tags=named(self._args.tags, name),
-            opts=pulumi.ResourceOptions(parent=self),
+            # With its key: FSx looks whether it may read and write there.
+            opts=pulumi.ResourceOptions(parent=self, depends_on=[self.bucket]),
         )
 
     def _group(
@@ -178,12 +182,21 @@ class Storage(pulumi.ComponentResource):
         members: Mapping[str, pulumi.Input[str]],
         *,
         outwards: bool = False,
-    ) -> None:
+    ) -> list[pulumi.Resource]:
         """Let the members reach the group on these ports, or the group them."""
         kind = vpc.SecurityGroupEgressRule if outwards else vpc.SecurityGroupIngressRule
-        for label, member in members.items():
-            for each in ports:
-                self._rule(f"{name}-{label}-{each[0]}", kind, group, member, each)
+        return [
+            self._rule(f"{name}-{label}-{each[0]}", kind, group, member, each)
+            for label, member in members.items()
+            for each in ports
+        ]
+
+    def _both_ways(
+        self, name: str, group: pulumi.Input[str], other: pulumi.Input[str]
+    ) -> list[pulumi.Resource]:
+        """Let the group reach the other one and be reached from it, with every protocol."""
+        kinds = (vpc.SecurityGroupIngressRule, vpc.SecurityGroupEgressRule)
+        return [self._rule(name, kind, group, other) for kind in kinds]
 
     def _rule(
         self,
@@ -192,9 +205,9 @@ class Storage(pulumi.ComponentResource):
         group: pulumi.Input[str],
         member: pulumi.Input[str],
         ports: tuple[int, int] | None = None,
-    ) -> None:
+    ) -> pulumi.Resource:
         """For TCP on these ports; without, for every protocol."""
-        kind(
+        return kind(
             name,
             security_group_id=group,
             referenced_security_group_id=member,

@@ -92,6 +92,7 @@ def storage_arguments() -> StorageArgs:
         plan=TIERS,
         vpc_id="vpc-1",
         subnets=SUBNETS,
+        regional_subnets=SUBNETS,
         client_groups={"nodes": "sg-cluster"},
         key=KEY,
         tags=TAGS,
@@ -146,7 +147,10 @@ AWS_EXAMPLES: dict[type[pulumi.ComponentResource], tuple[type, Callable[[], Any]
     FabricSecurity: (FabricSecurityArgs, lambda: FabricSecurityArgs(vpc_id="vpc-1", tags=TAGS)),
     GpuCluster: (GpuClusterArgs, gpu_cluster_arguments),
     Karpenter: (KarpenterArgs, karpenter_arguments),
-    Keys: (KeysArgs, lambda: KeysArgs(cluster="prod", tags=TAGS, protect=True)),
+    Keys: (
+        KeysArgs,
+        lambda: KeysArgs(cluster="prod", region=REGION, linked=True, tags=TAGS, protect=True),
+    ),
     Network: (
         NetworkArgs,
         lambda: NetworkArgs(

@@ -22,6 +22,7 @@ from tidegate.spec.workload_identity import WorkloadIdentity
 pytestmark = pytest.mark.unit
 
 CLUSTER = "aws:eks/cluster:Cluster"
+INGRESS = "aws:vpc/securityGroupIngressRule:SecurityGroupIngressRule"
 ADDON = "aws:eks/addon:Addon"
 ROLE_POLICY = "aws:iam/rolePolicy:RolePolicy"
 RUNNER = WorkloadIdentity(namespace="inference", service_account="runner", access="append")
@@ -71,6 +72,62 @@ def test_the_api_is_reached_from_outside_by_those_who_are_named_alone() -> None:
     opened = declare(aws(adminCidrs=["203.0.113.0/24"])).only(CLUSTER, "prod")["vpcConfig"]
     assert opened["publicAccessCidrs"] == ["203.0.113.0/24"]
     assert opened["endpointPrivateAccess"] is True
+
+
+def test_networks_joined_to_the_cluster_s_own_reach_the_private_api() -> None:
+    declared = declare(aws(privateAdminCidrs=["10.9.0.0/16"]))
+    rule = declared.only(INGRESS, "api-10.9.0.0-16")
+    assert (rule["cidrIpv4"], rule["fromPort"], rule["toPort"]) == ("10.9.0.0/16", 443, 443)
+    assert declared.only(CLUSTER, "prod")["vpcConfig"]["endpointPublicAccess"] is False
+
+
+def test_a_local_zone_has_nodes_of_pools_alone() -> None:
+    local = "us-east-1-dfw-2a"
+    zones = {"region": "us-east-1", "zones": ["us-east-1a", "us-east-1b", local]}
+    storage = {"storage": {"warm": {"kind": "efs"}}}
+    declared = declare(aws(pool("p5.48xlarge", zones=[local]), **zones, **storage))
+    regional = {"prod-private-us-east-1a-id", "prod-private-us-east-1b-id"}
+    assert set(declared.only(CLUSTER, "prod")["vpcConfig"]["subnetIds"]) == regional
+    assert set(declared.only(NODE_GROUP, "system")["subnetIds"]) == regional
+    assert declared.only(NODE_GROUP)["subnetIds"] == [f"prod-private-{local}-id"]
+    assert set(declared.only("aws:ec2/vpcEndpoint:VpcEndpoint", "ec2")["subnetIds"]) == regional
+    targets = declared.of("aws:efs/mountTarget:MountTarget").values()
+    assert {each["subnetId"] for each in targets} == regional
+
+
+def test_nat_gateways_come_after_the_way_to_the_internet() -> None:
+    declared = declare(aws())
+    (gateway,) = declared.urns_of("aws:ec2/internetGateway:InternetGateway").values()
+    assert (
+        gateway
+        in declared.registration("aws:ec2/natGateway:NatGateway", "private-us-east-2a").dependencies
+    )
+
+
+def test_the_bucket_s_driver_starts_with_its_identity() -> None:
+    declared = declare(aws(storage=COLD))
+    identities = declared.urns_of("aws:eks/podIdentityAssociation:PodIdentityAssociation")
+    needs = declared.registration(ADDON, "rest-aws-mountpoint-s3-csi-driver").dependencies
+    assert identities["kube-system-s3-csi-driver-sa"] in needs
+
+
+@pytest.mark.parametrize(
+    ("machine", "image"),
+    [
+        (None, "AL2023_x86_64_STANDARD"),
+        ("m7i-flex.xlarge", "AL2023_x86_64_STANDARD"),
+        ("m7g.xlarge", "AL2023_ARM_64_STANDARD"),
+    ],
+)
+def test_system_nodes_have_the_image_of_their_processor(machine: str | None, image: str) -> None:
+    declared = declare(aws(system={"machineType": machine}))
+    assert declared.only(NODE_GROUP, "system")["amiType"] == image
+
+
+def test_a_workload_s_role_has_a_name_that_iam_takes() -> None:
+    long = WorkloadIdentity(namespace="n" * 30, service_account="s" * 24)
+    with pytest.raises(SpecError, match="together at most 50 characters"):
+        GpuClusterArgs(plan=parse_cluster(aws(storage=COLD)), workloads=[long])
 
 
 def test_the_kubeconfig_asks_for_a_token_and_holds_none() -> None:

@@ -21,7 +21,7 @@ _RETRIES: "RetryConfig" = {"max_retries": 6, "retry_timeout": timedelta(seconds=
 _S3: "S3Config" = {"checksum_algorithm": "SHA256"}
 """A bucket whose objects are locked by default takes none without a checksum.
 
-https://docs.aws.amazon.com/AmazonS3/latest/userguide/object-lock-managing.html
+https://docs.aws.amazon.com/AmazonS3/latest/API/API_PutObject.html
 """
 
 

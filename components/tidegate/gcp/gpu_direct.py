@@ -25,6 +25,7 @@ DEVICE_INJECTOR_IMAGE = (
     "gcr.io/gke-release/nri-device-injector"
     "@sha256:6e79483d52abdc28454bf186320b10a56b0f117a10e8d65d5c74dbb821a76970"
 )
+ENTRY_SCRIPT = "/scripts/container_entry.sh"
 _REGISTRY = "us-docker.pkg.dev/gce-ai-infra"
 
 
@@ -33,7 +34,8 @@ class NcclPlugin:
     """An image that copies its libraries onto the node: from `source` inside it to `target`.
 
     `mounts` are folders of the node by the place where the image has them. `prepares` is a script
-    that has to run on the node itself before.
+    that has to run on the node itself before. `entry_mode` is what the vendor's manifest gives the
+    entry script before it runs it.
     """
 
     image: str
@@ -41,6 +43,7 @@ class NcclPlugin:
     arguments: str
     copies: tuple[tuple[str, str], ...]
     prepares: str | None = None
+    entry_mode: str | None = None
 
 
 _HOST_GIB = {
@@ -92,6 +95,7 @@ NCCL_PLUGINS = {
         "install --install-nccl",
         (("/var/lib/tcpxo/lib64", "/usr/local/nvidia/lib64"),),
         _TCPXO_DEVICES,
+        entry_mode="755",
     ),
 }
 
@@ -149,7 +153,8 @@ def installers(pools: Iterable[ResolvedPool], labels: Mapping[str, str]) -> list
 def _installer(
     name: str, plugin: NcclPlugin, accelerators: Sequence[str], labels: Mapping[str, str]
 ) -> Manifest:
-    steps = [f"/scripts/container_entry.sh {plugin.arguments}"]
+    steps = [f"chmod {plugin.entry_mode} {ENTRY_SCRIPT}"] if plugin.entry_mode else []
+    steps.append(f"{ENTRY_SCRIPT} {plugin.arguments}")
     for source, target in plugin.copies:
         steps += [f"mkdir -p {target}", f"cp -r {source}/. {target}"]
     volumes = {f"host-{index}": path for index, path in enumerate(plugin.mounts.values())}

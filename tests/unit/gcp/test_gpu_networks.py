@@ -118,6 +118,38 @@ def test_nodes_with_gpudirect_get_their_nccl_plugin(
     assert term["matchExpressions"][0]["values"] == [accelerator]
 
 
+@pytest.mark.parametrize(
+    ("machine_type", "commands"),
+    [
+        (
+            "a3-megagpu-8g",
+            [
+                "chmod 755 /scripts/container_entry.sh",
+                "/scripts/container_entry.sh install --install-nccl",
+                "mkdir -p /usr/local/nvidia/lib64",
+                "cp -r /var/lib/tcpxo/lib64/. /usr/local/nvidia/lib64",
+            ],
+        ),
+        (
+            "a3-highgpu-8g",
+            [
+                "/scripts/container_entry.sh install --install-nccl",
+                "mkdir -p /usr/local/nvidia/lib64",
+                "cp -r /var/lib/tcpx/lib64/. /usr/local/nvidia/lib64",
+            ],
+        ),
+    ],
+)
+def test_plugins_are_installed_as_the_vendors_manifest_does(
+    machine_type: str, commands: list[str]
+) -> None:
+    declared = with_fabric(machine_type, fabric=FABRIC, nodes=3)
+    sets = [each.inputs for each in declared.of("kubernetes:apps/v1:DaemonSet")]
+    (installer,) = (each for each in sets if each["metadata"]["name"].endswith("-installer"))
+    container = installer["spec"]["template"]["spec"]["initContainers"][-1]
+    assert container["command"] == ["/bin/sh", "-ec", "\n".join(commands)]
+
+
 def test_no_image_is_without_a_version() -> None:
     declared = declare(
         gcp(

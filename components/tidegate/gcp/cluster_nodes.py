@@ -37,7 +37,10 @@ class ClusterNodes:
         system = SystemNodes(
             f"{self.name}-system",
             SystemNodesArgs(
-                surroundings=self.surroundings, pool=self.plan.system, zones=self.plan.zones
+                surroundings=self.surroundings,
+                pool=self.plan.system,
+                zones=self.plan.zones,
+                gke_version=self.plan.gke_version,
             ),
             self._own,
         )
@@ -76,6 +79,7 @@ class ClusterNodes:
                     surroundings=self.surroundings,
                     pool=resolved,
                     networks=networks.get(resolved.name, ()),
+                    gke_version=self.plan.gke_version,
                 ),
                 self._own,
             )

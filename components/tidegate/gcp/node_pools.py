@@ -24,11 +24,12 @@ SYSTEM_MACHINE_TYPE = "e2-standard-8"
 
 @dataclass(frozen=True, kw_only=True)
 class SystemNodesArgs:
-    """Arguments of `SystemNodes`. `zones` are all of the cluster's."""
+    """Arguments of `SystemNodes`. `zones` are all of the cluster's, `gke_version` is the plan's."""
 
     surroundings: NodeSurroundings
     pool: SystemPool
     zones: Sequence[str]
+    gke_version: str | None = None
 
 
 class SystemNodes(pulumi.ComponentResource):
@@ -45,6 +46,7 @@ class SystemNodes(pulumi.ComponentResource):
             cluster=around.cluster,
             location=around.region,
             node_locations=list(args.zones),
+            version=args.gke_version,
             autoscaling=container.NodePoolAutoscalingArgs(
                 total_min_node_count=pool.nodes.min,
                 total_max_node_count=pool.nodes.max,
@@ -74,11 +76,15 @@ class SystemNodes(pulumi.ComponentResource):
 
 @dataclass(frozen=True, kw_only=True)
 class GpuNodesArgs:
-    """Arguments of `GpuNodes`. `networks` in the order in which nodes take them."""
+    """Arguments of `GpuNodes`. `networks` in the order in which nodes take them.
+
+    Without the plan's `gke_version` nodes keep the one that they were made with.
+    """
 
     surroundings: NodeSurroundings
     pool: ResolvedPool
     networks: Sequence[NodeNetwork] = ()
+    gke_version: str | None = None
 
 
 class GpuNodes(pulumi.ComponentResource):
@@ -101,6 +107,7 @@ class GpuNodes(pulumi.ComponentResource):
             cluster=around.cluster,
             location=around.region,
             node_locations=list(resolved.zones),
+            version=args.gke_version,
             max_pods_per_node=resolved.pool.max_pods,
             management=container.NodePoolManagementArgs(
                 auto_repair=plan.auto_repair, auto_upgrade=True

@@ -55,6 +55,14 @@ def test_a_range_is_the_autoscalers_and_a_count_is_by_zone() -> None:
     assert "autoscaling" not in fixed
 
 
+def test_nodes_have_the_plans_version_or_keep_theirs() -> None:
+    document = gcp(pool("g2-standard-48"))
+    made = [each.inputs for each in declare(document).of(NODE_POOL)]
+    assert [each["version"] for each in made] == ["1.34.1-gke.1829001"] * 2
+    document.pop("gkeVersion")
+    assert all("version" not in each.inputs for each in declare(document).of(NODE_POOL))
+
+
 def test_a_reservation_is_consumed_by_its_full_name() -> None:
     capacity = {**RESERVED, "block": "gpus-block-1", "project": "acme-shared"}
     config = node_pool("a4-highgpu-8g", capacity=capacity, **ONE_ZONE)["nodeConfig"]

@@ -222,7 +222,9 @@ def _addons(drivers: StorageDrivers) -> container.ClusterAddonsConfigArgs:
             enabled=drivers.parallelstore
         ),
         lustre_csi_driver_config=container.ClusterAddonsConfigLustreCsiDriverConfigArgs(
-            enabled=drivers.lustre
+            enabled=drivers.lustre,
+            # The instances are made with support for GKE, and those listen on the older port.
+            enable_legacy_lustre_port=True if drivers.lustre else None,
         ),
     )
 

@@ -15,7 +15,8 @@ SERVICE_PREFIX = 20
 """Size of the range for Google's services: a Managed Lustre instance takes a /23 or more of it."""
 
 LUSTRE_PORTS = ("988", "6988")
-"""LNET, and the port that GKE's driver used before 1.33.2-gke.4655000."""
+"""LNET's, and the one of instances with support for GKE, which nodes older than 1.33.2-gke.4655000
+need: `enable_legacy_lustre_port` of the cluster's driver goes with it."""
 
 FILESTORE_SHARE = "share"
 OWN_KEY_TIERS = ("ZONAL", "REGIONAL")

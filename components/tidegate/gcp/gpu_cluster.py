@@ -184,6 +184,7 @@ class GpuCluster(pulumi.ComponentResource):
                 bucket_locked=bucket is not None and bucket.locked,
                 disk_key=keys.disks,
                 labels=labels,
+                hyperdisk=any(each.machine.hyperdisk_only for each in self._resolved),
                 depends_on=ready,
             ),
             own,

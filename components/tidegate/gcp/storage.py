@@ -20,8 +20,10 @@ from tidegate.gcp.file_systems import (
 )
 from tidegate.gcp.project import Project
 from tidegate.gcp.volumes import (
+    BLOCK_CLASS,
     COLD_CLASS,
     HOT_CLASS,
+    HYPERDISK_CLASS,
     WARM_CLASS,
     block_class,
     bucket_volumes,
@@ -144,7 +146,10 @@ class Storage(pulumi.ComponentResource):
 
 @dataclass(frozen=True, kw_only=True)
 class VolumesArgs:
-    """Arguments of `Volumes`. `shares` by the class that claims name; `bucket` is one's name."""
+    """Arguments of `Volumes`. `shares` by the class that claims name; `bucket` is one's name.
+
+    `hyperdisk`: some nodes attach no other disks.
+    """
 
     provider: pulumi_kubernetes.Provider
     shares: Mapping[str, MountedShare]
@@ -152,6 +157,7 @@ class VolumesArgs:
     bucket_locked: bool
     disk_key: pulumi.Input[str]
     labels: Mapping[str, str]
+    hyperdisk: bool = False
     depends_on: Sequence[pulumi.Resource] = ()
 
 
@@ -173,7 +179,8 @@ class Volumes(pulumi.ComponentResource):
         self.register_outputs({})
 
     def _manifests(self, args: VolumesArgs) -> list[Manifest]:
-        manifests = [block_class(args.disk_key, args.labels)]
+        disks = (BLOCK_CLASS, HYPERDISK_CLASS) if args.hyperdisk else (BLOCK_CLASS,)
+        manifests = [block_class(each, args.disk_key, args.labels) for each in disks]
         for name, share in args.shares.items():
             manifests += [share_class(name, args.labels), share_volume(name, share, args.labels)]
         if args.bucket is not None:

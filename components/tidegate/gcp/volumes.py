@@ -12,6 +12,7 @@ HOT_CLASS = "tidegate-hot"
 WARM_CLASS = "tidegate-warm"
 COLD_CLASS = "tidegate-cold"
 BLOCK_CLASS = "tidegate-block"
+HYPERDISK_CLASS = "tidegate-block-hyperdisk"
 NO_PROVISIONER = "kubernetes.io/no-provisioner"
 BUCKET_DRIVER = "gcsfuse.csi.storage.gke.io"
 TRAINING_PROFILE = "gcsfusecsi-training"
@@ -24,16 +25,20 @@ BUCKET_VOLUME_SIZE = "100Ti"
 """A bucket has no size, and a volume must have one."""
 
 
-def block_class(key: pulumi.Input[str], labels: Mapping[str, str]) -> Manifest:
-    """Persistent disks that are encrypted with an own key."""
+DISK_TYPES = {BLOCK_CLASS: "pd-balanced", HYPERDISK_CLASS: "hyperdisk-balanced"}
+"""By class. Machines of some families attach Hyperdisk only."""
+
+
+def block_class(name: str, key: pulumi.Input[str], labels: Mapping[str, str]) -> Manifest:
+    """Disks that are encrypted with an own key."""
     return manifest(
         "storage.k8s.io/v1",
         "StorageClass",
-        BLOCK_CLASS,
+        name,
         None,
         labels,
         provisioner="pd.csi.storage.gke.io",
-        parameters={"type": "pd-balanced", "disk-encryption-kms-key": key},
+        parameters={"type": DISK_TYPES[name], "disk-encryption-kms-key": key},
         volumeBindingMode="WaitForFirstConsumer",
         allowVolumeExpansion=True,
         reclaimPolicy="Delete",
@@ -104,8 +109,8 @@ def _bucket_volume(
     access: str,
 ) -> Manifest:
     options = ["ro"] if access == "ReadOnlyMany" else []
-    if folder is not None:
-        options.append(f"only-dir={folder}")
+    # Of the whole bucket no profile says so, and folders that were uploaded would not be seen.
+    options.append("implicit-dirs" if folder is None else f"only-dir={folder}")
     return _volume(
         name,
         labels,

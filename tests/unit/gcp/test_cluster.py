@@ -175,8 +175,35 @@ def test_lustre_is_reached_by_peering_and_mounted_by_its_address() -> None:
     assert csi["driver"] == "lustre.csi.storage.gke.io"
     assert csi["volumeAttributes"] == {"ip": "10.64.0.2", "filesystem": "lustre"}
     drivers = declared.only(CLUSTER)["addonsConfig"]
-    assert drivers["lustreCsiDriverConfig"] == {"enabled": True}
+    # Instances with support for GKE listen on the older port.
+    assert declared.only("gcp:lustre/instance:Instance")["gkeSupportEnabled"] is True
+    assert drivers["lustreCsiDriverConfig"] == {"enabled": True, "enableLegacyLustrePort": True}
     assert drivers["parallelstoreCsiDriverConfig"] == {"enabled": False}
+
+
+def test_without_lustre_its_driver_says_nothing_about_ports() -> None:
+    drivers = with_storage(warm=FILES).only(CLUSTER)["addonsConfig"]
+    assert drivers["lustreCsiDriverConfig"] == {"enabled": False}
+
+
+@pytest.mark.parametrize(
+    ("machine_type", "classes"),
+    [
+        ("g2-standard-8", {"tidegate-block": "pd-balanced"}),
+        ("a3-megagpu-8g", {"tidegate-block": "pd-balanced"}),
+        (
+            "a3-ultragpu-8g",
+            {"tidegate-block": "pd-balanced", "tidegate-block-hyperdisk": "hyperdisk-balanced"},
+        ),
+    ],
+)
+def test_machines_that_attach_hyperdisk_only_have_a_class_for_it(
+    machine_type: str, classes: dict[str, str]
+) -> None:
+    declared = declare(gcp(pool("g2-standard-48", name="plain"), pool(machine_type)))
+    made = [each.inputs for each in declared.of("kubernetes:storage.k8s.io/v1:StorageClass")]
+    assert {each["metadata"]["name"]: each["parameters"]["type"] for each in made} == classes
+    assert {each["parameters"]["disk-encryption-kms-key"] for each in made} == {"prod-disks-id"}
 
 
 def test_a_workload_gets_the_bucket_without_a_key_and_may_read_and_add() -> None:
@@ -258,4 +285,5 @@ def test_a_bucket_is_mounted_and_takes_checkpoints_unless_it_is_locked(
     assert made["tidegate-models"]["storageClassName"] == "gcsfusecsi-serving"
     assert made["tidegate-datasets"]["storageClassName"] == "gcsfusecsi-training"
     assert made["tidegate-models"]["mountOptions"] == ["ro", "only-dir=models"]
+    assert made["tidegate-cold"]["mountOptions"] == ["ro", "implicit-dirs"]
     assert {spec["csi"]["volumeHandle"] for spec in made.values()} == {"acme-prod"}

@@ -110,6 +110,13 @@ class MachineType(SpecModel):
         return bool(self.local_disk_gb or self.local_ssds)
 
     @property
+    def hyperdisk_only(self) -> bool:
+        """It attaches no Persistent Disk, as its boot disks say."""
+        return bool(self.boot_disks) and all(
+            each.startswith("hyperdisk-") for each in self.boot_disks
+        )
+
+    @property
     def one_zone_fabric(self) -> bool:
         """Its fabric lives in one zone: EFA traffic, or a VPC with a zone's RDMA profile."""
         if self.cloud == "aws":

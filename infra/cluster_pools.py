@@ -23,4 +23,6 @@ def _settings(pool: AcceleratorPool) -> PoolSettings:
         gpu_resource=pool.gpu_resource,
         tolerations=list(pool.tolerations),
         nodes_max=pool.nodes_max,
+        max_gpus_per_pod=pool.max_gpus_per_pod,
+        needs_host_ipc=pool.needs_host_ipc,
     )

@@ -49,6 +49,8 @@ class PoolSettings(SettingsModel):
     gpu_resource: str = "nvidia.com/gpu"
     tolerations: list[Toleration] | None = None
     nodes_max: int | None = Field(default=None, ge=1)
+    max_gpus_per_pod: int | None = Field(default=None, ge=1)
+    needs_host_ipc: bool = False
 
     def pool(self, name: str) -> AcceleratorPool:
         return AcceleratorPool.model_validate(

@@ -21,7 +21,11 @@ class Toleration(SpecModel):
 
 
 class AcceleratorPool(SpecModel):
-    """`gpu_memory_gib` is that of one GPU; `nodes_max` counts nodes at the pool's largest."""
+    """`gpu_memory_gib` is that of one GPU; `nodes_max` counts nodes at the pool's largest.
+
+    `max_gpus_per_pod`: what the nodes admit where pods share GPUs. `needs_host_ipc`: pods get a GPU
+    in the node's IPC namespace only.
+    """
 
     name: Name
     node_labels: dict[str, str] = Field(min_length=1)
@@ -30,6 +34,8 @@ class AcceleratorPool(SpecModel):
     gpu_memory_gib: float = Field(default=0, ge=0)
     gpu_resource: str = "nvidia.com/gpu"
     nodes_max: int | None = Field(default=None, ge=1)
+    max_gpus_per_pod: int | None = Field(default=None, ge=1)
+    needs_host_ipc: bool = False
 
 
 def find_pool(pools: Sequence[AcceleratorPool], name: str) -> AcceleratorPool:
@@ -46,6 +52,7 @@ def find_pool(pools: Sequence[AcceleratorPool], name: str) -> AcceleratorPool:
 def check_fits(serving: KubernetesServing, pool: AcceleratorPool, replicas: int = 1) -> None:
     """Raise SpecError when a revision cannot be scheduled on the pool, or not be loaded there."""
     _check_resource(serving, pool)
+    _check_isolation(serving, pool)
     _check_count(serving, pool)
     _check_memory(serving, pool)
     _check_nodes(serving, pool, replicas)
@@ -61,7 +68,28 @@ def _check_resource(serving: KubernetesServing, pool: AcceleratorPool) -> None:
         )
 
 
+def _check_isolation(serving: KubernetesServing, pool: AcceleratorPool) -> None:
+    if serving.gpus and pool.needs_host_ipc:
+        raise SpecError(
+            "pool",
+            pool.name,
+            "its GPUs are shared by MPS, whose daemon there reaches only pods with hostIPC and the "
+            "node's /dev/shm; a slot has neither, as Pod Security's `baseline` wants it",
+            "a pool with sharing.strategy: timeSlicing or with migProfile, or `existing` with a "
+            "Deployment of your own",
+        )
+
+
 def _check_count(serving: KubernetesServing, pool: AcceleratorPool) -> None:
+    limit = pool.max_gpus_per_pod
+    if limit is not None and serving.gpus > limit:
+        raise SpecError(
+            "gpus",
+            serving.gpus,
+            f"pods share the GPUs of the pool {pool.name}, and its nodes admit no pod with more "
+            f"than {limit}",
+            f"gpus: {limit}, or a pool whose GPUs are not shared",
+        )
     if serving.gpus <= pool.gpus_per_node:
         return
     if pool.gpus_per_node == 0:
@@ -86,12 +114,16 @@ def _check_memory(serving: KubernetesServing, pool: AcceleratorPool) -> None:
     if needed <= offered:
         return
     gpus = -(-needed // pool.gpu_memory_gib)
+    if pool.max_gpus_per_pod is None:
+        mend = f"{gpus:g} GPUs for a replica, or a pool with larger ones"
+    else:
+        mend = "a pool with larger GPUs, with fewer pods on each, or whose GPUs are not shared"
     raise SpecError(
         "modelMemoryGib",
         needed,
         f"a replica has {serving.gpus * serving.nodes} GPUs of {pool.gpu_memory_gib:g} GiB in the "
         f"pool {pool.name}, {offered:g} GiB together, and the model would not load",
-        f"{gpus:g} GPUs for a replica, or a pool with larger ones",
+        mend,
     )
 
 

@@ -13,11 +13,21 @@ from tidegate.spec.pool_facts import Findings, PoolFacts, version_numbers
 MANAGED_NETWORKS_FROM = "1.34.1-gke.1829001"
 """First version with managed DRANET (cluster-toolkit, gpu_direct.tf)."""
 
+MIG_PROFILES_NOT_ON_GKE = {
+    "a100-40gb": ("1g.10gb", "4g.20gb"),
+    "a100-80gb": ("4g.40gb",),
+    "h100": ("4g.40gb",),
+}
+"""By GPU. GKE's device plugin does not know them, or cuts a GPU into others under their name:
+GoogleCloudPlatform/container-engine-accelerators at 992db81, pkg/gpu/nvidia/mig/mig.go and
+partition_gpu/partition_gpu.go."""
+
 _RESOURCE_NAME = re.compile(r"[a-z]([a-z0-9-]{0,61}[a-z0-9])?")
 
 
 def gke_findings(facts: PoolFacts) -> Findings:
     yield from _fabric_findings(facts)
+    yield from _partition_findings(facts)
     if facts.pool.capacity.kind == "reservation":
         yield from _reservation_findings(facts, facts.pool.capacity)
     yield from _flex_findings(facts)
@@ -81,6 +91,19 @@ def _managed_version_findings(facts: PoolFacts) -> Findings:
         )
 
 
+def _partition_findings(facts: PoolFacts) -> Findings:
+    profile, gpu = facts.pool.sharing.mig_profile, facts.machine.gpu.of
+    missing = MIG_PROFILES_NOT_ON_GKE.get(gpu.model, ())
+    if profile in missing:
+        known = ", ".join(each for each in gpu.multi_instance if each not in missing)
+        yield SpecError(
+            "sharing.migProfile",
+            profile,
+            f"GKE does not offer this partition of {gpu.product}",
+            f"one of {known}",
+        )
+
+
 def _reservation_findings(facts: PoolFacts, reservation: Reservation) -> Findings:
     if not _RESOURCE_NAME.fullmatch(reservation.reservation):
         yield SpecError(
@@ -139,6 +162,13 @@ def _queued_findings(facts: PoolFacts) -> Findings:
     pool = facts.pool
     if pool.capacity.kind != "queued":
         return
+    if pool.purpose != "training":
+        yield SpecError(
+            "capacity.kind",
+            "queued",
+            "such nodes come for a job's ProvisioningRequest only, never for pods of a server",
+            "capacity.kind: flexStart, or purpose: training",
+        )
     if pool.is_static or pool.nodes_min > 0:
         yield SpecError(
             "nodes",

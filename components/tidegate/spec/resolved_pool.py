@@ -30,6 +30,11 @@ GPU_RESOURCE = "nvidia.com/gpu"
 MIG_LABEL, SHARING_LABEL = "nvidia.com/mig.config", "nvidia.com/device-plugin.config"
 """By them the GPU operator knows how a node's GPUs are divided and shared."""
 
+GKE_SHARES_PER_POD = 1
+"""Of shared GPUs: GKE's device plugin refuses a container with more
+(GoogleCloudPlatform/container-engine-accelerators at 992db81, pkg/gpu/nvidia/gpusharing). Those of
+MPS need hostIPC: https://cloud.google.com/kubernetes-engine/docs/how-to/nvidia-mps-gpus"""
+
 
 @dataclass(frozen=True)
 class EksPlan:
@@ -108,6 +113,7 @@ class ResolvedPool:
     def accelerator_pool(self) -> AcceleratorPool:
         """The pool as a cluster's user sees it: KubernetesPlatform takes it."""
         memory = instance_memory_gib(self.machine.gpu.of, self.pool.sharing.mig_profile)
+        shared_by_gke = self.pool.sharing.strategy if self.gke is not None else None
         return AcceleratorPool(
             name=self.name,
             node_labels={POOL_LABEL: self.name},
@@ -119,6 +125,8 @@ class ResolvedPool:
             gpu_memory_gib=memory / (self.pool.sharing.clients or 1),
             gpu_resource=self.gpu_resource,
             nodes_max=self.pool.nodes_max,
+            max_gpus_per_pod=GKE_SHARES_PER_POD if shared_by_gke else None,
+            needs_host_ipc=shared_by_gke == "mps",
         )
 
 

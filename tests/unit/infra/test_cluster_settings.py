@@ -9,7 +9,7 @@ import pytest
 import yaml
 
 from settings import Settings, SettingsError, load_settings
-from tests.unit.spec.cluster_documents import aws, pool
+from tests.unit.spec.cluster_documents import aws, gcp, pool
 from tidegate.spec.cluster_plan import ClusterPlan
 from tidegate.spec.network_plan import NetworkPlan
 from tidegate.spec.signature import SpecModel
@@ -63,6 +63,15 @@ def test_services_of_the_same_stack_see_the_clusters_pools() -> None:
     assert (found.name, found.gpus_per_node, found.nodes_max) == ("l4", 4, 4)
     assert found.node_labels == {"tidegate.dev/pool": "l4"}
     assert {each.key for each in found.tolerations} == {"nvidia.com/gpu", "tidegate.dev/purpose"}
+
+
+@pytest.mark.parametrize(("strategy", "host_ipc"), [("timeSlicing", False), ("mps", True)])
+def test_services_see_what_pods_on_shared_gpus_must_keep_to(strategy: str, host_ipc: bool) -> None:
+    shared = pool("g2-standard-48", sharing={"strategy": strategy, "clients": 2})
+    settings = load(cluster=gcp(shared | {"purpose": "inference"}), platform=PLATFORM)
+    assert settings.kubernetes is not None
+    (found,) = settings.kubernetes.accelerator_pools()
+    assert (found.max_gpus_per_pod, found.needs_host_ipc) == (1, host_ipc)
 
 
 def test_what_the_cloud_would_refuse_is_said_at_the_cluster() -> None:

@@ -13,12 +13,13 @@ from tests.unit.components.examples import (
     SERVING,
     kubernetes_platform_arguments,
     revision_on_kubernetes,
+    serving_on_kubernetes,
 )
 from tests.unit.components.recording import Recording, record
 from tidegate.gate.profile import load_profile
 from tidegate.kubernetes.platform import KubernetesPlatform
 from tidegate.serving import InferenceService, InferenceServiceArgs
-from tidegate.spec.accelerator_pool import AcceleratorPool
+from tidegate.spec.accelerator_pool import AcceleratorPool, check_fits
 from tidegate.spec.errors import SpecError
 from tidegate.spec.kubernetes_gateway import GatewayReference
 from tidegate.spec.revision import Revision
@@ -273,6 +274,29 @@ def test_a_revision_that_cannot_run_is_refused(
 
     assert error.field == field
     assert mend in error.instead
+
+
+@pytest.mark.parametrize(
+    ("pool", "serving", "field", "mend"),
+    [
+        ({"max_gpus_per_pod": 1}, {"gpus": 2}, "gpus", "gpus: 1, or a pool whose GPUs are not"),
+        ({"max_gpus_per_pod": 1}, {"model_memory_gib": 30.0}, "modelMemoryGib", "fewer pods on"),
+        ({"needs_host_ipc": True}, {}, "pool", "sharing.strategy: timeSlicing"),
+    ],
+)
+def test_what_shared_gpus_cannot_do_is_refused(
+    pool: dict[str, Any], serving: dict[str, Any], field: str, mend: str
+) -> None:
+    shared = SMALL.model_copy(update={"gpus_per_node": 8, **pool})
+    error = refusal({"pools": [shared]}, live=revision_on_kubernetes(**serving))
+
+    assert error.field == field
+    assert mend in error.instead
+
+
+def test_a_share_of_a_gpu_and_pods_without_one_are_taken() -> None:
+    check_fits(serving_on_kubernetes(), SMALL.model_copy(update={"max_gpus_per_pod": 1}))
+    check_fits(serving_on_kubernetes(gpus=0), SMALL.model_copy(update={"needs_host_ipc": True}))
 
 
 @pytest.mark.parametrize(

@@ -92,3 +92,20 @@ def test_a_cluster_user_sees_instances_and_shares() -> None:
     shared, _ = on_aws(purpose="inference", sharing={"strategy": "timeSlicing", "clients": 4})
     assert shared.accelerator_pool().gpus_per_node == 32
     assert shared.accelerator_pool().gpu_memory_gib == 20
+    assert shared.accelerator_pool().max_gpus_per_pod is None
+
+
+@pytest.mark.parametrize(
+    ("sharing", "most", "host_ipc"),
+    [
+        ({}, None, False),
+        ({"migProfile": "1g.18gb"}, None, False),
+        ({"strategy": "timeSlicing", "clients": 2}, 1, False),
+        ({"strategy": "mps", "clients": 2}, 1, True),
+    ],
+)
+def test_a_cluster_user_sees_what_pods_on_shared_gpus_of_gke_must_keep_to(
+    sharing: dict[str, Any], most: int | None, host_ipc: bool
+) -> None:
+    seen = on_gcp(purpose="inference", sharing=sharing)[0].accelerator_pool()
+    assert (seen.max_gpus_per_pod, seen.needs_host_ipc) == (most, host_ipc)

@@ -84,11 +84,12 @@ def plans() -> list[GkePlan]:
     for capacity, sharing, compact, upgrade in product(
         CAPACITIES, SHARINGS, (False, True), ("surge", "blueGreen")
     ):
-        if compact and (upgrade == "blueGreen" or capacity["kind"] == "queued"):
+        queued = capacity["kind"] == "queued"
+        if (compact and (upgrade == "blueGreen" or queued)) or (queued and sharing):
             continue
         document = pool(
             "a3-ultragpu-8g",
-            purpose="inference",
+            purpose="training" if queued else "inference",
             zones=["us-central1-b"],
             capacity=capacity,
             sharing=sharing,

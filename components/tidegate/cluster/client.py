@@ -24,7 +24,7 @@ from tidegate.cluster.errors import (
     unreachable,
 )
 from tidegate.cluster.kinds import POD, Kind
-from tidegate.cluster.kubeconfig import read_kubeconfig
+from tidegate.cluster.kubeconfig import own_service_account, read_kubeconfig
 from tidegate.cluster.names import FIELD_MANAGER
 from tidegate.spec.errors import SpecError
 
@@ -42,11 +42,19 @@ def connect(
 ) -> "Cluster":
     """Talk to a cluster; nothing is sent yet.
 
-    `kubeconfig` is a path or the content itself (a secret: it is never shown); None means the
-    pod's own service account, or else $KUBECONFIG, or else ~/.kube/config. `context` None means
-    the current one. Raises SpecError when these name no cluster.
+    `kubeconfig` is a path or the content itself (a secret: it is never shown); None means what
+    `kubectl` uses: $KUBECONFIG, or else ~/.kube/config, or else the pod's own service account.
+    `context` None means the current one. Raises SpecError when these name no cluster.
     """
     return Cluster(read_kubeconfig(kubeconfig, context), namespace, transport)
+
+
+def connect_as_pod(namespace: str) -> "Cluster":
+    """Talk to the cluster that this process is a pod of, whatever kubeconfig there may be.
+
+    Raises SpecError outside of a pod.
+    """
+    return Cluster(own_service_account(), namespace)
 
 
 class Cluster:

@@ -26,7 +26,7 @@ class KubernetesConfiguration(Outputs):
     kubeconfig: str | None = Field(
         default=None,
         repr=False,
-        description="Content or path of a kubeconfig; without, $KUBECONFIG or ~/.kube/config.",
+        description="Content or path of a kubeconfig; without, what `kubectl` uses.",
     )
     context: str | None = Field(
         default=None, description="Context of the kubeconfig; without, its current one."

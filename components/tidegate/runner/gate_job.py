@@ -9,7 +9,7 @@ codes are those of `tidegate.gate.runner`; without a verdict there is no message
 import os
 import sys
 
-from tidegate.cluster.client import connect
+from tidegate.cluster.client import connect_as_pod
 from tidegate.cluster.errors import ClusterError
 from tidegate.gate.runner import EXIT_ERROR, EXIT_STOPPED
 from tidegate.runner.environment import RunnerEnvironment
@@ -22,7 +22,7 @@ def main() -> int:
     """Carry out the run that the environment names."""
     try:
         environment = RunnerEnvironment.read(os.environ)
-        cluster = connect(None, None, environment.namespace)
+        cluster = connect_as_pod(environment.namespace)
         return run_until_signalled(Gating(cluster, environment).carry_out(), EXIT_STOPPED)
     except (SpecError, ClusterError) as error:
         print(error, file=sys.stderr)

@@ -11,7 +11,7 @@ message.
 import os
 import sys
 
-from tidegate.cluster.client import Cluster, connect
+from tidegate.cluster.client import Cluster, connect_as_pod
 from tidegate.cluster.errors import ClusterError, is_refusal
 from tidegate.cluster.names import DRAIN, TERMINATION_MESSAGE
 from tidegate.runner.environment import RunnerEnvironment
@@ -33,7 +33,7 @@ def main() -> int:
         print(error, file=sys.stderr)
         return EXIT_ERROR
     try:
-        cluster = connect(None, None, environment.namespace)
+        cluster = connect_as_pod(environment.namespace)
         return run_until_signalled(_carry_out(environment, cluster), EXIT_ERROR)
     except AnotherRunnerError as error:
         print(error, file=sys.stderr)

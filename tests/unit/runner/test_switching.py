@@ -189,7 +189,7 @@ def test_a_runner_that_may_not_read_its_record_is_not_tried_again(
     capsys: pytest.CaptureFixture[str],
 ) -> None:
     api = ApiServer(refusals=[(code, status(code, "Forbidden", "cannot get configmaps"))])
-    monkeypatch.setattr(switch_job, "connect", lambda *_: api.cluster())
+    monkeypatch.setattr(switch_job, "connect_as_pod", lambda _: api.cluster())
     monkeypatch.setenv(names.NAMESPACE_VARIABLE, NAMESPACE)
     monkeypatch.setenv(names.RUN_VARIABLE, "switch.digits.001")
     monkeypatch.setenv(names.WORK_FOLDER_VARIABLE, str(tmp_path))

@@ -4,27 +4,35 @@
         --folder /models
 
 Runs in a pod before its server does. Without a source the files are there already, and their
-digests are compared. Exit code 1 and a sentence on standard error when they differ.
+digests are compared. Started again it loads what is not there yet. Exit code 1 and a sentence on
+standard error when they differ.
 """
 
 import argparse
 import asyncio
 import hashlib
 import json
+import os
 import sys
 from collections.abc import Mapping
 from datetime import timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from tidegate.spec.digests import tree_findings
+from tidegate.spec.digests import digest_file, tree_findings
 
 if TYPE_CHECKING:
     from obstore.store import ObjectStore, RetryConfig
 
 AT_ONCE = 8
 """Files loaded side by side; each is one request."""
-_RETRIES: "RetryConfig" = {"max_retries": 10, "retry_timeout": timedelta(minutes=3)}
+LONGEST = timedelta(hours=12)
+"""For one file. A body that breaks off goes on where it was only this long after its beginning."""
+_RETRIES: "RetryConfig" = {"max_retries": 10, "retry_timeout": LONGEST}
+_TIMEOUTS = {"TIMEOUT": f"{LONGEST.total_seconds():.0f}s", "READ_TIMEOUT": "60s"}
+"""Of a request with its body, which obstore gives 30 s, and of a pause in it, which it does not
+limit."""
+_PREFIXES = ("AWS_", "GOOGLE_")
 
 
 class ModelFilesError(Exception):
@@ -50,7 +58,7 @@ def main(arguments: list[str]) -> int:
 
 
 def open_source(url: str) -> "ObjectStore":
-    """A bucket's credentials come from the environment or from the pod's identity.
+    """A bucket's credentials and options come from the environment or from the pod's identity.
 
     Raises ModelFilesError when the URL names no store.
     """
@@ -58,6 +66,11 @@ def open_source(url: str) -> "ObjectStore":
     from obstore.exceptions import BaseError
     from obstore.store import from_url
 
+    # As variables: options in the call would replace all of the environment's, such as
+    # AWS_ALLOW_HTTP.
+    for prefix in _PREFIXES:
+        for name, value in _TIMEOUTS.items():
+            os.environ.setdefault(prefix + name, value)
     try:
         return from_url(url, retry_config=_RETRIES)
     except (BaseError, ValueError) as error:
@@ -65,7 +78,10 @@ def open_source(url: str) -> "ObjectStore":
 
 
 async def fetch(source: "ObjectStore", expected: Mapping[str, str], folder: Path) -> None:
-    """Load every file. Raises ModelFilesError naming all that cannot be, or have other digests."""
+    """Load every file that is not there yet.
+
+    Raises ModelFilesError naming all that cannot be, or have other digests.
+    """
     limit = asyncio.Semaphore(AT_ONCE)
 
     async def one(name: str, digest: str) -> str | None:
@@ -95,6 +111,8 @@ async def _fetch_one(source: "ObjectStore", name: str, digest: str, target: Path
     partial = target.with_name(f"{target.name}.partial")
     seen = hashlib.sha256()
     try:
+        if await asyncio.to_thread(_is_there, target, digest):
+            return None
         target.parent.mkdir(parents=True, exist_ok=True)
         answer = await source.get_async(name)
         with partial.open("wb") as stream:  # nothing else is served meanwhile
@@ -109,6 +127,10 @@ async def _fetch_one(source: "ObjectStore", name: str, digest: str, target: Path
         return f"{name} is {found} at its source, expected {digest}"
     partial.rename(target)
     return None
+
+
+def _is_there(target: Path, digest: str) -> bool:
+    return target.is_file() and digest_file(target) == digest
 
 
 def _first_line(error: BaseException) -> str:

@@ -1,7 +1,8 @@
-"""An S3 bucket in memory, over HTTP on this machine: put, conditional put, get and list."""
+"""An S3 bucket in memory, over HTTP on this machine: put, conditional put, get, range and list."""
 
 import base64
 import hashlib
+import contextlib
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -12,19 +13,24 @@ from xml.sax.saxutils import escape
 
 import pytest
 
+SILENCE_SECONDS = 20.0
+
 
 @dataclass
 class FakeBucket:
     """`lose_answers`: how many of the next puts are carried out and then answered with 503.
 
     `refusing`: every request is answered with 403. `locked`: its objects are kept by default, so
-    that a put without a checksum is refused.
+    that a put without a checksum is refused. `silent_after`: the next get sends so many bytes of its
+    body and then no more. `ranges`: what each get asked for.
     """
 
     objects: dict[str, bytes] = field(default_factory=dict)
     lose_answers: int = 0
     refusing: bool = False
     locked: bool = False
+    silent_after: int | None = None
+    ranges: list[str | None] = field(default_factory=list)
     endpoint: str = ""
 
     def environment(self, secret_key: str) -> dict[str, str]:
@@ -81,19 +87,35 @@ def serving_bucket(address: str = "127.0.0.1") -> Iterator[FakeBucket]:
             if "list-type" in query:
                 self._answer(200, bucket.listing(query.get("prefix", [""])[0]))
                 return
+            wanted = self.headers.get("Range")
+            bucket.ranges.append(wanted)
             content = bucket.objects.get(self._key())
-            self._answer(404 if content is None else 200, content or b"")
+            if content is None:
+                self._answer(404, b"")
+            elif wanted is None:
+                self._answer(200, content)
+            else:
+                first, last = (int(each) for each in wanted.removeprefix("bytes=").split("-"))
+                self._answer(206, content[first : last + 1], f"bytes {first}-{last}/{len(content)}")
 
         def _key(self) -> str:
             return unquote(urlsplit(self.path).path).split("/", 2)[2]
 
-        def _answer(self, status: int, body: bytes) -> None:
+        def _answer(self, status: int, body: bytes, of_all: str | None = None) -> None:
             self.send_response(403 if bucket.refusing else status)
             self.send_header("ETag", '"e"')
             self.send_header("Last-Modified", "Sun, 22 Nov 2026 18:00:00 GMT")
             self.send_header("Content-Length", str(len(body)))
+            if of_all is not None:
+                self.send_header("Content-Range", of_all)
             self.end_headers()
-            self.wfile.write(body)
+            silent_after = bucket.silent_after if self.command == "GET" else None
+            self.wfile.write(body[:silent_after])
+            if silent_after is not None:
+                bucket.silent_after, self.close_connection = None, True
+                self.connection.settimeout(SILENCE_SECONDS)
+                with contextlib.suppress(OSError):
+                    self.rfile.read(1)  # until the client gives up
 
         def log_message(self, format: str, *arguments: object) -> None:  # noqa: A002
             """Quiet."""

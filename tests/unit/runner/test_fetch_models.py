@@ -1,11 +1,16 @@
 """No other bytes than the release's are ever served."""
 
 import json
+import os
+import time
+from datetime import timedelta
 from pathlib import Path
 
 import pytest
+from obstore.store import GCSStore, S3Store
 
-from tidegate.runner.fetch_models import main
+from tests.unit.gate.bucket_fake import SILENCE_SECONDS, bucket_in_environment
+from tidegate.runner.fetch_models import main, open_source
 from tidegate.spec.digests import digest_bytes
 
 pytestmark = pytest.mark.unit
@@ -61,6 +66,62 @@ def test_a_container_that_is_started_again_ends_alike(
 
     assert fetch(manifest, stored, folder) == 0
     assert fetch(manifest, stored, folder) == 0
+
+
+def test_a_container_that_is_started_again_loads_only_what_is_not_there(
+    manifest: Path, stored: Path, tmp_path: Path
+) -> None:
+    folder = tmp_path / "models"
+    assert fetch(manifest, stored, folder) == 0
+    (folder / "digits" / "config.pbtxt").write_bytes(b"other")
+    (stored / "digits" / "1" / "model.onnx").unlink()
+
+    assert fetch(manifest, stored, folder) == 0
+    assert verify(manifest, folder) == 0
+
+
+@pytest.fixture
+def no_timeouts(monkeypatch: pytest.MonkeyPatch) -> None:
+    """In the environment; what is written there goes with the test."""
+    for prefix in ("AWS_", "GOOGLE_"):
+        for name in ("TIMEOUT", "READ_TIMEOUT"):
+            monkeypatch.setenv(prefix + name, "")
+            monkeypatch.delenv(prefix + name)
+
+
+@pytest.mark.usefixtures("no_timeouts")
+def test_a_large_file_has_hours(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("GOOGLE_SKIP_SIGNATURE", "true")
+    for scheme, prefix in (("s3", "AWS"), ("gs", "GOOGLE")):
+        source = open_source(f"{scheme}://models/digits/1")
+
+        assert isinstance(source, S3Store | GCSStore)
+        assert os.environ[f"{prefix}_TIMEOUT"] == "43200s"
+        assert os.environ[f"{prefix}_READ_TIMEOUT"] == "60s"
+        # Any of these would replace those of the environment, such as AWS_ALLOW_HTTP.
+        assert source.client_options is None
+        assert source.retry_config is not None
+        assert source.retry_config["retry_timeout"] == timedelta(hours=12)
+
+
+@pytest.mark.usefixtures("no_timeouts")
+def test_a_body_that_comes_to_a_halt_goes_on_where_it_was(
+    manifest: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    name = "digits/1/model.onnx"
+    manifest.write_text(json.dumps({name: digest_bytes(FILES[name])}))
+    arguments = ["--files", str(manifest), "--source", "s3://models/serving"]
+    with bucket_in_environment(monkeypatch) as bucket:
+        monkeypatch.setenv("AWS_READ_TIMEOUT", "300ms")  # a variable of the user's own stays
+        bucket.objects[f"serving/{name}"] = FILES[name]
+        bucket.silent_after = 1_000_000
+        began = time.monotonic()
+
+        assert main([*arguments, "--folder", str(tmp_path / "models")]) == 0
+        assert time.monotonic() - began < SILENCE_SECONDS / 2
+
+    assert (tmp_path / "models" / name).read_bytes() == FILES[name]
+    assert bucket.ranges == [None, f"bytes=1000000-{len(FILES[name]) - 1}"]
 
 
 def test_a_file_that_was_changed_at_its_source_is_named(

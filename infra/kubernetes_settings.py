@@ -150,6 +150,7 @@ class ServiceOnKubernetes(SettingsModel):
     worker_command: list[str] = Field(default_factory=list)
     termination: Termination = Termination()
     service_account_annotations: dict[str, str] = Field(default_factory=dict)
+    service_account: DnsName | None = None
     load_seconds: float | None = Field(default=None, gt=0)
     model_memory_gib: float | None = Field(default=None, gt=0)
     existing: dict[str, ExistingServing] | None = None

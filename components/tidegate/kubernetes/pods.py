@@ -91,7 +91,7 @@ def _pod(
     priority_class: str,
 ) -> dict[str, Any]:
     return {
-        "serviceAccountName": revision.id,
+        "serviceAccountName": serving.service_account or revision.id,
         "automountServiceAccountToken": False,
         "enableServiceLinks": False,
         "priorityClassName": priority_class,

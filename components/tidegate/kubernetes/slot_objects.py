@@ -56,7 +56,7 @@ def slot_objects(
     return SlotObjects(
         before=(
             file_list(revision, namespace),
-            _service_account(revision, serving, namespace),
+            *_service_account(revision, serving, namespace),
             slot_policy(revision, serving, network),
         ),
         workload=workload(
@@ -108,8 +108,13 @@ def service(
     )
 
 
-def _service_account(revision: Revision, serving: KubernetesServing, namespace: str) -> Manifest:
-    return manifest(
+def _service_account(
+    revision: Revision, serving: KubernetesServing, namespace: str
+) -> tuple[Manifest, ...]:
+    """None where an existing one is named: that is shared, and stays when the slot goes."""
+    if serving.service_account is not None:
+        return ()
+    account = manifest(
         "v1",
         "ServiceAccount",
         revision.id,
@@ -118,6 +123,7 @@ def _service_account(revision: Revision, serving: KubernetesServing, namespace: 
         serving.service_account_annotations,
         automountServiceAccountToken=False,
     )
+    return (account,)
 
 
 def _disruption_budget(

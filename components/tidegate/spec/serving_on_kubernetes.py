@@ -6,7 +6,7 @@ from typing import Annotated, Self
 from pydantic import Field, model_validator
 
 from tidegate.spec.errors import SpecError
-from tidegate.spec.model_source import DnsLabel, ImageReference, ModelSource
+from tidegate.spec.model_source import DnsLabel, DnsName, ImageReference, ModelSource
 from tidegate.spec.release import Name, Release
 from tidegate.spec.signature import SpecModel
 
@@ -39,7 +39,10 @@ class KubernetesServing(SpecModel):
     `image` is Triton's. `cpus` and the memory are both request and limit: what the gate measured
     is what users get. `shared_memory_gib` is /dev/shm and counts as memory. `worker_command` is
     what the other pods of a group run, whose first one runs Triton.
-    `service_account_annotations` name a cloud's identity, such as eks.amazonaws.com/role-arn.
+    `service_account_annotations` name a cloud's identity, such as eks.amazonaws.com/role-arn; they
+    are written on an account of the slot's own, named after the revision. `service_account` is an
+    existing one of the namespace in its place: clouds that bind an identity to an account's name
+    (EKS Pod Identity, GKE) cannot know a revision's.
 
     Stated for the checks and no part of the identity: `load_seconds`, the time that the models
     take to load, and `model_memory_gib`, what they take of the GPUs of one replica.
@@ -57,6 +60,7 @@ class KubernetesServing(SpecModel):
     worker_command: tuple[str, ...] = ()
     termination: Termination = Termination()
     service_account_annotations: dict[str, str] = Field(default_factory=dict)
+    service_account: DnsName | None = None
     load_seconds: float | None = Field(default=None, gt=0, exclude=True)
     model_memory_gib: float | None = Field(default=None, gt=0, exclude=True)
 
@@ -79,6 +83,19 @@ class KubernetesServing(SpecModel):
                 self.nodes,
                 "only a replica of several nodes has workers, and those need a program",
                 "nodes: 2 or more with workerCommand, or neither",
+            )
+        return self
+
+    @model_validator(mode="after")
+    def _annotations_have_an_account(self) -> Self:
+        if self.service_account is not None and self.service_account_annotations:
+            raise SpecError(
+                "serviceAccountAnnotations",
+                self.service_account_annotations,
+                f"serviceAccount names {self.service_account}, which is there already and not ours "
+                "to annotate",
+                f"the annotations on the ServiceAccount {self.service_account} itself, or no "
+                "serviceAccount",
             )
         return self
 

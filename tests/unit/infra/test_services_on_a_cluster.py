@@ -100,6 +100,15 @@ def test_where_the_service_runs_is_part_of_the_revision_and_how_often_is_not() -
     assert larger.live.id != plain.live.id
 
 
+def test_an_account_of_a_fixed_name_is_another_way_to_serve() -> None:
+    (own,) = declared(digits())
+    (fixed,) = declared(digits({"serviceAccount": "tidegate-models"}))
+
+    assert fixed.live.kubernetes is not None
+    assert fixed.live.kubernetes.service_account == "tidegate-models"
+    assert fixed.live.id != own.live.id
+
+
 def test_a_deployment_of_the_users_own() -> None:
     own = {"digits@1": {"deployment": "triton-a", "podLabels": {"app": "a"}, "pool": "l4"}}
     services = {"digits": {"release": "digits@1", "kubernetes": {"existing": own}}}
@@ -136,6 +145,11 @@ def test_a_deployment_of_the_users_own() -> None:
         ),
         ({"memoryGib": 1}, "memoryGib: 1.0 cannot work: sharedMemoryGib (1) is", "more memory"),
         ({"nodes": 2}, "nodes: 2 cannot work", "with workerCommand"),
+        (
+            {"serviceAccount": "models", "serviceAccountAnnotations": {"a/b": "c"}},
+            "serviceAccountAnnotations: {'a/b': 'c'} cannot work: serviceAccount names models",
+            "the annotations on the ServiceAccount models itself",
+        ),
     ],
 )
 def test_what_cannot_be_served_is_said_at_its_key(

@@ -65,6 +65,13 @@ def triton(**changes: Any) -> Any:
     return container
 
 
+def templates(found: SlotObjects) -> list[Any]:
+    """Of every pod of the slot."""
+    spec = found.workload["spec"]
+    group = spec.get("leaderWorkerTemplate")
+    return [group["leaderTemplate"], group["workerTemplate"]] if group else [spec["template"]]
+
+
 def with_models(*names: str) -> Revision:
     """A revision whose release has several models."""
     revision = revision_on_kubernetes()
@@ -287,6 +294,27 @@ def test_a_cloud_identity_is_an_annotation_of_the_service_account() -> None:
     assert one(found, "ServiceAccount")["metadata"]["annotations"] == annotations
 
 
+@pytest.mark.parametrize("changes", [{}, GROUP])
+def test_an_identity_that_is_bound_to_a_name_is_that_of_an_existing_account(
+    changes: dict[str, Any],
+) -> None:
+    found = objects(service_account="tidegate-models", **changes)
+
+    assert "ServiceAccount" not in {each["kind"] for each in every(found)}
+    for template in templates(found):
+        assert template["spec"]["serviceAccountName"] == "tidegate-models"
+        assert template["spec"]["automountServiceAccountToken"] is False
+
+
+def test_without_an_account_of_a_fixed_name_a_slot_has_its_own() -> None:
+    (own,) = templates(objects())
+
+    assert own["spec"]["serviceAccountName"] == revision_on_kubernetes().id
+    document = revision_on_kubernetes().model_dump(by_alias=True, exclude_none=True)
+    assert "serviceAccount" not in document["kubernetes"]
+    assert revision_on_kubernetes(service_account="a").id != revision_on_kubernetes().id
+
+
 @pytest.mark.parametrize(
     ("replicas", "minimum"),
     [
@@ -439,6 +467,11 @@ def test_a_deployment_of_the_users_own_gets_a_service_named_after_the_revision()
         ({"shared_memory_gib": 16}, "more memory than shared memory"),
         ({"nodes": 2}, "with workerCommand, or neither"),
         ({"worker_command": ["worker"]}, "with workerCommand, or neither"),
+        (
+            {"service_account": "models", "service_account_annotations": {"a/b": "c"}},
+            "the annotations on the ServiceAccount models itself, or no serviceAccount",
+        ),
+        ({"service_account": "Models"}, "pattern"),
         ({"model": {}}, "one of ociImage, objectStorage and persistentVolumeClaim"),
         ({"model": {"objectStorage": {"url": "s3://key:secret@models"}}}, "without credentials"),
         ({"model": {"persistentVolumeClaim": {"claim": "w", "path": "../a"}}}, "without '..'"),

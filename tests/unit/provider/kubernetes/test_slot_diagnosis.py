@@ -78,6 +78,11 @@ def test_a_workload_that_is_missing_is_named() -> None:
         ('pods "x" is forbidden: exceeded quota: gpus, requested: 8, limited: 4', "have it raised"),
         ('admission webhook "deny.example.com" denied the request: no', "can say why"),
         ('failed calling webhook "deny.example.com": connection refused', "can say why"),
+        (
+            'pods "x" is forbidden: error looking up service account inference/models: '
+            'serviceaccount "models" not found',
+            "Make that ServiceAccount, or name one that is there as serviceAccount",
+        ),
         ('pods "x" is forbidden: violates PodSecurity "restricted:latest": hostPath', "level"),
     ],
 )

@@ -108,4 +108,6 @@ def _explained(message: str) -> str:
         return f"{said}. Whoever runs that webhook can say why"
     if "violates PodSecurity" in said:
         return f"{said}. The namespace's pod security level does not allow these pods"
+    if "looking up service account" in said:
+        return f"{said}. Make that ServiceAccount, or name one that is there as serviceAccount"
     return said

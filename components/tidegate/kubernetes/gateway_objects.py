@@ -127,6 +127,7 @@ def _envoy_proxy(gateway: NewGateway, namespace: str) -> Manifest:
             "shutdown": {"drainTimeout": DRAIN},
             "telemetry": {"metrics": {"prometheus": {"disable": False}}},
             "bootstrap": {"type": "Merge", "value": json.dumps(bootstrap_patch())},
+            **({"ipFamily": gateway.ip_family} if gateway.ip_family is not None else {}),
         },
     )
 

@@ -39,6 +39,7 @@ class NewGateway(SpecModel):
     """A Gateway of Envoy Gateway, made in the platform's namespace.
 
     `gateway_class`: an existing GatewayClass; without, one is made. `replicas` counts Envoys.
+    `ip_family`: what they listen on and connect to; without, Envoy Gateway's own choice, IPv4.
     """
 
     name: DnsLabel = "tidegate"
@@ -48,6 +49,7 @@ class NewGateway(SpecModel):
     service_type: Literal["LoadBalancer", "ClusterIP", "NodePort"] = "LoadBalancer"
     replicas: int = Field(default=2, ge=1)
     proxy_namespace: DnsLabel = ENVOY_GATEWAY_NAMESPACE
+    ip_family: Literal["IPv4", "IPv6", "DualStack"] | None = None
 
     @model_validator(mode="after")
     def _listens(self) -> Self:

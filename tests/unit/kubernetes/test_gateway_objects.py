@@ -116,6 +116,11 @@ def test_the_bootstraps_patch_is_what_envoy_merges() -> None:
     assert bootstrap_patch()["stats_flush_interval"] == "1s"
 
 
+def test_the_family_of_addresses_is_envoy_gateways_own_unless_one_is_named() -> None:
+    assert "ipFamily" not in kinds()["EnvoyProxy"]["spec"]
+    assert kinds(ip_family="DualStack")["EnvoyProxy"]["spec"]["ipFamily"] == "DualStack"
+
+
 @pytest.mark.parametrize(
     ("changes", "mend"),
     [

@@ -16,7 +16,7 @@ from tidegate.traffic.gateway_api.envoys import (
     find_running_envoys,
     ready_ones,
 )
-from tidegate.traffic.gateway_api.probes import Answer, Probes
+from tidegate.traffic.gateway_api.probes import Answer, Probes, in_url
 from tidegate.traffic.gateway_api.prometheus_text import samples
 from tidegate.traffic.gateway_api.silences import (
     Silences,
@@ -156,7 +156,7 @@ class DataPlane:
         ]
 
     async def _read_statistics(self, envoy: Envoy, wanted: Mapping[str, str]) -> str:
-        url = f"http://{envoy.address}:{STATISTICS_PORT}/stats/prometheus"
+        url = f"http://{in_url(envoy.address)}:{STATISTICS_PORT}/stats/prometheus"
         answer = await self._heard(envoy, self._statistics.get(url, params=dict(wanted)))
         if answer.status_code != httpx2.codes.OK:
             raise RouterError(f"Envoy {envoy.name} answers HTTP {answer.status_code} for its stats")

@@ -101,12 +101,17 @@ class Probes:
     ) -> httpx2.Response:
         scheme = "https" if listener.is_encrypted else "http"
         host = _host(listener, routes)
-        url = f"{scheme}://{address}:{listener.port}{path}"
+        url = f"{scheme}://{in_url(address)}:{listener.port}{path}"
         extensions = {"sni_hostname": host} if listener.is_encrypted and host else {}
         named = {**headers, "host": host} if host else headers
         return await client.request(
             method, url, headers=named, content=content, extensions=extensions
         )
+
+
+def in_url(address: str) -> str:
+    """A pod's address as a URL names it: one of IPv6 in brackets."""
+    return f"[{address}]" if ":" in address else address
 
 
 def _host(listener: Listener, routes: ServiceRoutes) -> str | None:

@@ -94,6 +94,7 @@ def kubernetes_platform(
             monitoring_namespace=cluster.monitoring_namespace,
             scheduling_seconds=cluster.scheduling_seconds,
             gate_lease_namespace=cluster.gate_lease_namespace,
+            evidence_endpoint=cluster.evidence_endpoint,
         ),
         # Nodes and what runs on each of them come first.
         pulumi.ResourceOptions(depends_on=[made]) if made is not None else None,

@@ -5,7 +5,7 @@ from typing import Annotated, Self
 from pydantic import AfterValidator, Field, model_validator
 
 from settings_model import SettingsModel
-from tidegate.gate.evidence_store import check_address
+from tidegate.gate.evidence_store import check_address, check_endpoint
 from tidegate.spec.accelerator_pool import AcceleratorPool, Toleration
 from tidegate.spec.errors import SpecError
 from tidegate.spec.kubernetes_gateway import GatewayReference, NewGateway
@@ -17,6 +17,7 @@ from tidegate.spec.model_source import (
     ObjectStorage,
     OciImage,
     PersistentVolumeClaim,
+    StorageEndpoint,
 )
 from tidegate.spec.release import Release
 from tidegate.spec.serving_on_kubernetes import ExistingServing, Replicas, Termination
@@ -82,11 +83,17 @@ class KubernetesSettings(SettingsModel):
     monitoring_namespace: DnsLabel | None = "monitoring"
     scheduling_seconds: float = Field(default=600, gt=0)
     gate_lease_namespace: DnsLabel | None = None
+    evidence_endpoint: StorageEndpoint | None = None
 
     @model_validator(mode="after")
     def _is_one_cluster(self) -> Self:
         if self.cluster_stack is not None and (self.kubeconfig or self.context):
             raise ValueError("write clusterStack, or kubeconfig and context")
+        return self
+
+    @model_validator(mode="after")
+    def _is_at_its_endpoint(self) -> Self:
+        check_endpoint(self.evidence, self.evidence_endpoint)
         return self
 
     def accelerator_pools(self) -> list[AcceleratorPool]:

@@ -15,6 +15,15 @@ def pod_security_context() -> dict[str, Any]:
     }
 
 
+def runner_pod_security_context() -> dict[str, Any]:
+    """As above, and a fresh volume for evidence, which is root's, can be written to."""
+    return {
+        **pod_security_context(),
+        "fsGroup": USER,
+        "fsGroupChangePolicy": "OnRootMismatch",
+    }
+
+
 def container_security_context() -> dict[str, Any]:
     return {
         "allowPrivilegeEscalation": False,

@@ -106,6 +106,17 @@ def check_address(where: str) -> str:
     return where
 
 
+def check_endpoint(evidence: str, endpoint: str | None) -> None:
+    """Raise SpecError for an endpoint that nothing at this address would be reached by."""
+    if endpoint is not None and bucket_scheme(evidence) != "s3":
+        raise SpecError(
+            "evidenceEndpoint",
+            endpoint,
+            f"evidence is {evidence}, and only s3:// addresses lead to an endpoint",
+            "evidence: s3://bucket/prefix, or no evidenceEndpoint",
+        )
+
+
 class FolderStore:
     """Files below a folder. A log is `<log>.jsonl`."""
 

@@ -5,11 +5,12 @@ from typing import Literal, Protocol
 
 from tidegate.cluster import names
 from tidegate.cluster.client import Object
-from tidegate.cluster.pod_security import container_security_context, pod_security_context
+from tidegate.cluster.pod_security import container_security_context, runner_pod_security_context
 from tidegate.gate.evidence_store import bucket_scheme
 from tidegate.gate.profile import Profile
 from tidegate.gate.rates import REQUESTS_PER_SECOND_AND_WORKER
 from tidegate.records.switches import SwitchRun
+from tidegate.spec.model_source import endpoint_environment
 
 KEPT_SECONDS = 3600
 """How long a Job that has ended stays to be looked at; its result is kept elsewhere."""
@@ -30,6 +31,8 @@ class RunnerSettings(Protocol):
     def runner_image(self) -> str: ...
     @property
     def evidence(self) -> str: ...
+    @property
+    def evidence_endpoint(self) -> str | None: ...
 
 
 @dataclass(frozen=True)
@@ -102,14 +105,14 @@ def _pod(job: RunnerJob, settings: RunnerSettings) -> Object:
         "restartPolicy": "Never",
         "terminationGracePeriodSeconds": GRACE_SECONDS,
         "tolerations": [_until_lost("not-ready"), _until_lost("unreachable")],
-        "securityContext": pod_security_context(),
+        "securityContext": runner_pod_security_context(),
         "volumes": volumes,
         "containers": [
             {
                 "name": "runner",
                 "image": settings.runner_image,
                 "command": ["python", "-m", _module(job)],
-                "env": _environment(job),
+                "env": _environment(job, settings),
                 # Keys of an evidence bucket, where the account has no cloud identity.
                 "envFrom": [{"secretRef": {"name": names.RUNNER, "optional": True}}],
                 # Requests equal limits: a generator that is throttled measures itself.
@@ -139,7 +142,7 @@ def _module(job: RunnerJob) -> str:
     return "tidegate.runner.gate_job" if job.kind == "gate" else "tidegate.runner.switch_job"
 
 
-def _environment(job: RunnerJob) -> list[Object]:
+def _environment(job: RunnerJob, settings: RunnerSettings) -> list[Object]:
     namespace = {"fieldRef": {"fieldPath": "metadata.namespace"}}
     fixed = {
         names.RUN_VARIABLE: job.run,
@@ -147,6 +150,7 @@ def _environment(job: RunnerJob) -> list[Object]:
         "HOME": "/tmp",  # noqa: S108 - libraries keep caches there
         names.ACCELERATOR_POOL_VARIABLE: job.accelerator_pool,
         names.GATE_LEASE_NAMESPACE_VARIABLE: job.gate_lease_namespace,
+        **endpoint_environment(settings.evidence_endpoint),
     }
     return [
         {"name": names.NAMESPACE_VARIABLE, "valueFrom": namespace},

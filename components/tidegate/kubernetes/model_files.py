@@ -13,7 +13,7 @@ from tidegate.kubernetes.triton import (
     scratch_environment,
 )
 from tidegate.spec.digests import canonical_json
-from tidegate.spec.model_source import ModelSource, ObjectStorage, OciImage
+from tidegate.spec.model_source import ModelSource, ObjectStorage, OciImage, endpoint_environment
 from tidegate.spec.revision import Revision
 
 CONTAINER = "model-files"
@@ -98,10 +98,7 @@ def _storage_environment(storage: ObjectStorage) -> list[dict[str, Any]]:
     found = {}
     if storage.region is not None:
         found["AWS_REGION"] = storage.region
-    if storage.endpoint is not None:
-        found["AWS_ENDPOINT_URL"] = storage.endpoint
-        if storage.endpoint.startswith("http://"):
-            found["AWS_ALLOW_HTTP"] = "true"
+    found |= endpoint_environment(storage.endpoint)
     return [{"name": name, "value": value} for name, value in found.items()]
 
 

@@ -37,11 +37,15 @@ IDENTITY_ENDPOINTS = (
 
 @dataclass(frozen=True, kw_only=True)
 class Network:
-    """Who else takes part. `monitoring_namespace` None: nobody scrapes."""
+    """Who else takes part. `monitoring_namespace` None: nobody scrapes.
+
+    `evidence_endpoint`: an object storage on a port of its own.
+    """
 
     namespace: str
     gateway: GatewayReference
     monitoring_namespace: str | None
+    evidence_endpoint: str | None = None
 
 
 def slot_policy(revision: Revision, serving: KubernetesServing, network: Network) -> Manifest:
@@ -86,6 +90,8 @@ def runner_policy(network: Network) -> Manifest:
         {"ports": [_port(each) for each in API_SERVER_PORTS]},
         *_identity(),
     ]
+    if network.evidence_endpoint is not None:
+        egress.append(_storage_ports(network.evidence_endpoint))
     return manifest(
         "networking.k8s.io/v1",
         "NetworkPolicy",
@@ -148,9 +154,13 @@ def _dns() -> dict[str, Any]:
 def _storage(storage: ObjectStorage | None) -> list[dict[str, Any]]:
     if storage is None:
         return []
-    parts = urlsplit(storage.endpoint or "https://")
+    return [_storage_ports(storage.endpoint), *_identity()]
+
+
+def _storage_ports(endpoint: str | None) -> dict[str, Any]:
+    parts = urlsplit(endpoint or "https://")
     port = parts.port or (80 if parts.scheme == "http" else _HTTPS)
-    return [{"ports": [_port(each) for each in sorted({_HTTPS, port})]}, *_identity()]
+    return {"ports": [_port(each) for each in sorted({_HTTPS, port})]}
 
 
 def _identity() -> list[dict[str, Any]]:

@@ -7,7 +7,7 @@ from pathlib import Path
 import pulumi
 import pulumi_kubernetes
 
-from tidegate.gate.evidence_store import bucket_scheme, check_address
+from tidegate.gate.evidence_store import bucket_scheme, check_address, check_endpoint
 from tidegate.kubernetes import PLATFORM
 from tidegate.kubernetes.gateway import KubernetesGateway, KubernetesGatewayArgs
 from tidegate.kubernetes.gateway_objects import certificates_of_listeners, reference
@@ -37,13 +37,15 @@ class KubernetesPlatformArgs:
     what `kubectl` uses. `gateway`: one to make, or an existing one of Envoy Gateway.
     `runner_image` carries gates, switches and the check of model files. `evidence`: where verdicts
     and attempts are kept, `s3://bucket/prefix`, `gs://bucket/prefix` or an absolute folder that
-    the runner's pods have mounted. `priority_class`: an existing one for all slots; without, one
+    the runner's pods have mounted; `evidence_endpoint` is where its s3:// is not AWS's, such as
+    http://minio.storage:9000. `priority_class`: an existing one for all slots; without, one
     is made. `monitoring_namespace` may scrape the servers. `scheduling_seconds`: how long a slot
     may wait for nodes and images, beside the time that its probes give to the models.
     `gate_lease_namespace`: an existing namespace where gates take turns on a pool, the same for all
     platforms whose pools, by the same names, are the same nodes; without, the platform's own.
 
-    Raises SpecError for evidence that would go with its pod, and for two pools of one name.
+    Raises SpecError for evidence that would go with its pod, an endpoint that it is not at, and two
+    pools of one name.
     """
 
     environment: str
@@ -60,6 +62,7 @@ class KubernetesPlatformArgs:
     monitoring_namespace: str | None = "monitoring"
     scheduling_seconds: float = 600
     gate_lease_namespace: str | None = None
+    evidence_endpoint: str | None = None
 
     def __post_init__(self) -> None:
         if bucket_scheme(check_address(self.evidence)) is None and self.evidence[:1] != "/":
@@ -69,6 +72,7 @@ class KubernetesPlatformArgs:
                 "a pod's own folders go with the pod",
                 "s3://bucket/prefix, gs://bucket/prefix or an absolute folder of a volume",
             )
+        check_endpoint(self.evidence, self.evidence_endpoint)
         names = [each.name for each in self.pools]
         for name in names:
             if names.count(name) > 1:
@@ -102,6 +106,7 @@ class KubernetesPlatform(pulumi.ComponentResource):
             namespace=args.namespace,
             gateway=gateway,
             monitoring_namespace=args.monitoring_namespace,
+            evidence_endpoint=args.evidence_endpoint,
         )
         made += [
             self._object(each, needed)
@@ -122,6 +127,7 @@ class KubernetesPlatform(pulumi.ComponentResource):
             environment=args.environment,
             stack_file=args.stack_file,
             gate_lease_namespace=args.gate_lease_namespace,
+            evidence_endpoint=args.evidence_endpoint,
             # Gates and switches need all of it, and need it until the last of them has gone.
             opts=pulumi.ResourceOptions(parent=self, depends_on=[*needed, *made]),
         )

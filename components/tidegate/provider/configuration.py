@@ -43,6 +43,9 @@ class KubernetesConfiguration(Outputs):
         default=None,
         description="Namespace where gates take turns on a pool; without, that of the services.",
     )
+    evidence_endpoint: str | None = Field(
+        default=None, description="Where s3:// leads the Jobs; without, to AWS."
+    )
 
     @field_validator("evidence")
     @classmethod

@@ -50,6 +50,7 @@ class TidegateClusterProvider(pulumi.ProviderResource):
         environment: str,
         stack_file: str,
         gate_lease_namespace: str | None = None,
+        evidence_endpoint: str | None = None,
         opts: pulumi.ResourceOptions | None = None,
     ) -> None:
         connection = {
@@ -62,6 +63,7 @@ class TidegateClusterProvider(pulumi.ProviderResource):
             "environment": environment,
             "stackFile": stack_file,
             "gateLeaseNamespace": gate_lease_namespace,
+            "evidenceEndpoint": evidence_endpoint,
         }
         given = {key: value for key, value in connection.items() if value is not None}
         # The engine wants objects among a provider's inputs as JSON text.

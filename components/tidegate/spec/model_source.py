@@ -41,6 +41,9 @@ def _folder(text: str) -> str:
     return text.rstrip("/")
 
 
+StorageEndpoint = Annotated[str, AfterValidator(_endpoint)]
+"""A pydantic field with the address of an object storage that is not AWS's or Google's."""
+
 ImageReference = Annotated[str, AfterValidator(_image)]
 """A pydantic field that holds an image by digest."""
 
@@ -51,6 +54,14 @@ DnsName = Annotated[
     Field(max_length=253),
 ]
 """Names of most objects of Kubernetes (RFC 1123)."""
+
+
+def endpoint_environment(endpoint: str | None) -> dict[str, str]:
+    """Variables by which `obstore` reaches it; none for AWS's own."""
+    if endpoint is None:
+        return {}
+    found = {"AWS_ENDPOINT_URL": endpoint}
+    return found | ({"AWS_ALLOW_HTTP": "true"} if endpoint.startswith("http://") else {})
 
 
 class OciImage(SpecModel):
@@ -74,7 +85,7 @@ class ObjectStorage(SpecModel):
 
     url: Annotated[str, AfterValidator(_bucket)]
     region: str | None = Field(default=None, pattern=r"^[a-z0-9-]+$")
-    endpoint: Annotated[str, AfterValidator(_endpoint)] | None = None
+    endpoint: StorageEndpoint | None = None
     credentials_secret: DnsName | None = None
 
 

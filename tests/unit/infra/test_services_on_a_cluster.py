@@ -244,6 +244,13 @@ def test_a_kubeconfig_that_is_not_there(tmp_path: Path) -> None:
         (cluster(namespace="No"), "platform.kubernetes.namespace", "pattern"),
         (cluster(image="tritonserver:1"), "platform.kubernetes.image", "an image with its digest"),
         (cluster(evidence="ftp://x"), "platform.kubernetes.evidence", "s3://bucket/prefix"),
+        (cluster(evidenceEndpoint="minio"), "platform.kubernetes.evidenceEndpoint", "https://host"),
+        (
+            cluster(evidence="gs://a/b", evidenceEndpoint="http://minio:9000"),
+            "platform.kubernetes",
+            "evidence: s3://bucket/prefix, or no evidenceEndpoint",
+        ),
+        (cluster(gateway={"ipFamily": "6"}), "platform.kubernetes.gateway.ipFamily", "DualStack"),
         (cluster(contxt="a"), "platform.kubernetes.contxt", "write 'context'"),
         (cluster(gateway={"htpPort": 1}), "platform.kubernetes.gateway.htpPort", "'httpPort'"),
         (

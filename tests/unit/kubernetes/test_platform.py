@@ -321,6 +321,23 @@ def test_evidence_that_would_go_with_its_pod_is_refused() -> None:
         dataclasses.replace(kubernetes_platform_arguments(), evidence="evidence")
 
 
+def test_an_endpoint_reaches_the_jobs_and_their_policy() -> None:
+    recording = made({"evidence_endpoint": "http://minio.storage:9000"})
+
+    configuration = json.loads(recording.only(PROVIDER).inputs["kubernetes"])
+    assert configuration["evidenceEndpoint"] == "http://minio.storage:9000"
+    policy = recording.only("kubernetes:networking.k8s.io/v1:NetworkPolicy", "tidegate-runner")
+    assert "9000" in str(policy.inputs["spec"]["egress"])
+
+
+@pytest.mark.parametrize("evidence", ["gs://evidence/tidegate", "/evidence"])
+def test_an_endpoint_that_leads_to_no_evidence_is_refused(evidence: str) -> None:
+    with pytest.raises(SpecError, match="only s3:// addresses lead to an endpoint"):
+        dataclasses.replace(
+            kubernetes_platform_arguments(), evidence=evidence, evidence_endpoint="http://minio"
+        )
+
+
 def test_two_pools_of_one_name_are_refused() -> None:
     with pytest.raises(SpecError, match="two pools have this name"):
         dataclasses.replace(kubernetes_platform_arguments(), pools=[SMALL, SMALL])

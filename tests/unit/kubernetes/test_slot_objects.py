@@ -1,5 +1,6 @@
 """What a revision becomes on a cluster."""
 
+import dataclasses
 from typing import Any
 
 import pytest
@@ -11,7 +12,7 @@ from tests.unit.components.examples import (
     serving_on_kubernetes,
 )
 from tidegate.cluster.names import labels
-from tidegate.kubernetes.network import Network
+from tidegate.kubernetes.network import Network, runner_policy
 from tidegate.kubernetes.objects import Manifest
 from tidegate.kubernetes.slot_objects import SlotObjects, existing_service, slot_objects
 from tidegate.spec.kubernetes_gateway import GatewayReference
@@ -396,6 +397,21 @@ def test_only_what_loads_from_a_bucket_may_reach_one() -> None:
     assert ports_out(model=claim) == {53}
     assert 443 in ports_out()
     assert 9000 in ports_out(model=own)
+
+
+@pytest.mark.parametrize(
+    ("endpoint", "more"),
+    [(None, set()), ("https://s3.test", set()), ("http://minio.storage:9000", {9000})],
+)
+def test_runners_may_reach_the_port_of_their_evidence(endpoint: str | None, more: set[int]) -> None:
+    found = runner_policy(dataclasses.replace(NETWORK, evidence_endpoint=endpoint))["spec"]
+    ports = {port["port"] for rule in found["egress"] if "to" not in rule for port in rule["ports"]}
+
+    assert ports == {443, 6443} | more
+
+
+def test_the_volumes_of_a_slot_keep_their_owner() -> None:
+    assert "fsGroup" not in pod()["securityContext"]
 
 
 # -- several nodes for one replica -------------------------------------------------------------

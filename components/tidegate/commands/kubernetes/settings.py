@@ -25,6 +25,7 @@ class ClusterSettings(BaseModel):
     namespace: str
     runner_image: str
     evidence: str
+    evidence_endpoint: str | None = None
 
 
 def cluster_settings(file: StackFile) -> ClusterSettings:

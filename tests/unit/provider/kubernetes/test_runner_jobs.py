@@ -101,6 +101,25 @@ def test_a_folder_for_evidence_is_a_volume_unless_it_is_the_pods_own(
     assert (evidence in mounted) is is_mounted
 
 
+def test_a_fresh_volume_for_evidence_can_be_written_to() -> None:
+    security = pod_of(GATE, evidence="/evidence")["securityContext"]
+
+    assert security["fsGroup"] == security["runAsUser"]
+    assert security["fsGroupChangePolicy"] == "OnRootMismatch"
+
+
+def test_evidence_at_an_endpoint_of_its_own() -> None:
+    def variables(**changes: Any) -> dict[str, Any]:
+        (container,) = pod_of(GATE, **changes)["containers"]
+        return {each["name"]: each.get("value") for each in container["env"]}
+
+    assert not any(name.startswith("AWS_") for name in variables())
+    plain = variables(evidence_endpoint="http://minio.storage:9000")
+    assert plain["AWS_ENDPOINT_URL"] == "http://minio.storage:9000"
+    assert plain["AWS_ALLOW_HTTP"] == "true"
+    assert "AWS_ALLOW_HTTP" not in variables(evidence_endpoint="https://ceph.storage:7480")
+
+
 def test_the_pool_of_a_gate_reaches_its_runner() -> None:
     job = RunnerJob(
         "gate-1",

@@ -1,8 +1,8 @@
 """An S3 bucket in memory, over HTTP on this machine: put, conditional put, get, range and list."""
 
 import base64
-import hashlib
 import contextlib
+import hashlib
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -21,8 +21,8 @@ class FakeBucket:
     """`lose_answers`: how many of the next puts are carried out and then answered with 503.
 
     `refusing`: every request is answered with 403. `locked`: its objects are kept by default, so
-    that a put without a checksum is refused. `silent_after`: the next get sends so many bytes of its
-    body and then no more. `ranges`: what each get asked for.
+    that a put without a checksum is refused. `silent_after`: the next get sends so many bytes of
+    its body and then no more. `ranges`: what each get asked for.
     """
 
     objects: dict[str, bytes] = field(default_factory=dict)

@@ -41,6 +41,7 @@ class Drains:
         if not is_pinned and (
             not await self._can_be_asked(revision) or await self._is_drained(service, revision)
         ):
+            await self.forget(revision)
             return
         request = DrainRequest(
             service=service,
@@ -62,7 +63,7 @@ class Drains:
             )
 
     async def forget(self, revision: str) -> None:
-        """End the drain of a revision that stays after all: a killed `up` may have left one."""
+        """End a drain that a killed `up` may have left: the revision stays, or needs none now."""
         if await self._records.run(names.drain_record(revision)) is not None:
             await self._records.remove(revision)
 

@@ -99,6 +99,17 @@ async def test_without_a_server_nothing_can_be_in_flight(
     assert runners.drains == []
 
 
+async def test_without_a_server_the_drain_that_a_killed_update_left_goes_too(
+    access: ClusterAccess, api: ApiServer, handler: TrafficHoldHandler
+) -> None:
+    left = DrainRequest(service="digits", revision=HELD, drain_seconds=1, gateway=GATEWAY)
+    await DrainRecords(access.cluster()).submit(left)
+
+    await handler.delete(Said().operation, HELD, OUTPUTS)
+
+    assert [api.names(kind.plural) for kind in (CONFIG_MAP, LEASE, JOB)] == [[], [], []]
+
+
 async def test_a_drain_that_cannot_be_watched_holds_nothing_up(
     api: ApiServer, runners: Runners, handler: TrafficHoldHandler
 ) -> None:

@@ -44,7 +44,8 @@ class ServersByHand:
         self._discovery = DiscoveryFiles(self._folder.gateway)
         backends = root / "backends"
         triton.prepare_backends(backends)
-        numbers = ports.find_free(3 * len(releases) + 2, (), int(self._folder.key, 16))
+        with ports.Reservations() as reservations:
+            numbers = reservations.find(3 * len(releases) + 2, (), int(self._folder.key, 16))
         self._servers = []
         for release in releases:
             http, grpc, metrics, *numbers = numbers

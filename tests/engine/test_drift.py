@@ -3,6 +3,7 @@
 import json
 import os
 import signal
+import socket
 from collections.abc import Callable
 from dataclasses import replace
 
@@ -75,6 +76,21 @@ def test_damage_is_shown_by_preview_and_mended_by_up(
     assert reply.status == "200"
     assert reply.headers["x-tidegate-revision"] == project.revision("1")
     assert len(project.attempts()) == attempts
+
+
+def test_a_port_that_another_process_took_is_left_to_it(project: Project) -> None:
+    """After a reboot supervisor starts the server on its old port, again and again."""
+    slot = project.local.slots.record(project.revision("1"))
+    assert slot is not None
+    kill_everything(project)
+    with socket.create_server(("127.0.0.1", slot.http_port)):
+        project.up()
+        moved = project.local.slots.record(project.revision("1"))
+        assert moved is not None
+        assert set(moved.ports).isdisjoint(slot.ports)
+        client = project.client()
+        assert client.binary(client.example()).status == "200"
+        assert not project.preview().changes
 
 
 @pytest.mark.parametrize("program", ["gateway", "live server"])

@@ -3,6 +3,7 @@
 import socket
 from collections.abc import Collection
 from contextlib import closing
+from typing import Self
 
 import psutil
 
@@ -57,23 +58,57 @@ def listens(pid: int, port: int) -> bool:
     )
 
 
-def find_free(count: int, taken: Collection[int], offset: int) -> list[int]:
-    """`count` free ports that are not in `taken`. Raises `NoFreePortError`.
+class Reservations:
+    """Ports that servers will listen on soon, kept from every other stack of the machine.
 
-    The search begins `offset` ports into the range: stacks that begin at different places do not
-    reach for the same port in the same moment.
+    A server takes its ports seconds after they were found free; without a reservation a second
+    stack finds the same ones free, and both servers end. A reservation is a bound name in Linux'
+    abstract socket namespace: it belongs to the network namespace as ports do, and the operating
+    system frees it when its holder dies.
     """
-    free: list[int] = []
-    begin = offset % len(SERVER_PORTS)
-    for port in (*SERVER_PORTS[begin:], *SERVER_PORTS[:begin]):
-        if port not in taken and is_free(port):
-            free.append(port)
-            if len(free) == count:
-                return free
-    raise NoFreePortError(
-        f"no {count} free ports between {SERVER_PORTS.start} and {SERVER_PORTS.stop - 1} "
-        "on 127.0.0.1; stop what listens there"
-    )
+
+    def __init__(self) -> None:
+        self._held: dict[int, socket.socket] = {}
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        for name in self._held.values():
+            name.close()
+        self._held.clear()
+
+    def take(self, port: int) -> bool:
+        """Reserve the port if it is free and nobody else has reserved it."""
+        if port not in self._held:
+            name = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
+            try:
+                name.bind(f"\0tidegate-port-{port}")
+            except OSError:
+                name.close()
+                return False
+            self._held[port] = name
+        if is_free(port):
+            return True
+        self._held.pop(port).close()
+        return False
+
+    def find(self, count: int, taken: Collection[int], offset: int) -> list[int]:
+        """Reserve `count` free ports that are not in `taken`. Raises `NoFreePortError`.
+
+        The search begins `offset` ports into the range, so that stacks seldom meet.
+        """
+        found: list[int] = []
+        begin = offset % len(SERVER_PORTS)
+        for port in (*SERVER_PORTS[begin:], *SERVER_PORTS[:begin]):
+            if port not in taken and self.take(port):
+                found.append(port)
+                if len(found) == count:
+                    return found
+        raise NoFreePortError(
+            f"no {count} free ports between {SERVER_PORTS.start} and {SERVER_PORTS.stop - 1} "
+            "on 127.0.0.1; stop what listens there"
+        )
 
 
 def _describe(pid: int | None) -> str:

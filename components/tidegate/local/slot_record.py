@@ -33,6 +33,10 @@ class SlotRecord:
         return cls(**{**data, "models": models})
 
     @property
+    def ports(self) -> tuple[int, int, int]:
+        return (self.http_port, self.grpc_port, self.metrics_port)
+
+    @property
     def http_target(self) -> str:
         return f"{ports.LOOPBACK}:{self.http_port}"
 

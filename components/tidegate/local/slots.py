@@ -5,16 +5,15 @@ import shutil
 import time
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
-from dataclasses import asdict, dataclass
-from datetime import UTC, datetime
+from dataclasses import dataclass
 from pathlib import Path
 
 from filelock import FileLock, Timeout
 
-from tidegate.files import read_json, write_json
 from tidegate.local import PLATFORM, ports, triton
 from tidegate.local.orphans import end_orphans
 from tidegate.local.slot_record import SlotRecord, is_ready
+from tidegate.local.slot_records import SlotRecords
 from tidegate.local.state_folder import StateFolder
 from tidegate.local.supervision import Program, Supervisor
 from tidegate.local.waiting import Report, Sleep
@@ -28,6 +27,7 @@ from tidegate.traffic.routes import ServiceRoutes
 
 POLL_SECONDS = 0.1
 GATEWAY_HEALTH_SECONDS = 20.0
+PORT_ATTEMPTS = 3
 
 
 class SlotError(Exception):
@@ -61,19 +61,16 @@ class Slots:
     ) -> None:
         self._folder = folder
         self._supervisor = supervisor
+        self._records = SlotRecords(folder, supervisor)
         self._discovery = discovery
         self._admin = admin
         self._abandoned: list[FileLock] = []
 
     def record(self, revision: str) -> SlotRecord | None:
-        data = read_json(self._folder.slot(revision) / "slot.json")
-        return None if data is None else SlotRecord.from_data(data)
+        return self._records.get(revision)
 
     def records(self) -> list[SlotRecord]:
-        paths = sorted(self._folder.slots.glob("*/slot.json"))
-        return [
-            SlotRecord.from_data(data) for path in paths if (data := read_json(path)) is not None
-        ]
+        return self._records.all()
 
     def repository(self, revision: str) -> Path:
         """The copy of the model repository that the slot's server reads."""
@@ -134,63 +131,61 @@ class Slots:
         lock.release()
 
     async def _deploy(self, request: SlotRequest, sleep: Sleep, report: Report) -> SlotRecord:
-        record = self._write_record(request)
-        try:
-            report("checking the model's files")
-            self._check_server(request.release)
-            await asyncio.to_thread(self._lay_out, request)
+        with ports.Reservations() as reservations:
+            record = self._record_with_ports(request, reservations)
+            try:
+                report("checking the model's files")
+                self._check_server(request.release)
+                await asyncio.to_thread(self._lay_out, request)
+                record = await self._bring_up(record, request, reservations, sleep, report)
+                report("waiting until the gateway finds it healthy")
+                await self._register(record, request, sleep)
+            except SlotNotReadyError:
+                raise
+            except Exception:
+                if self._traffic_of(request.revision) is None:
+                    await asyncio.to_thread(self._clean_up, request.revision)
+                raise
+            return record
+
+    async def _bring_up(
+        self,
+        record: SlotRecord,
+        request: SlotRequest,
+        reservations: ports.Reservations,
+        sleep: Sleep,
+        report: Report,
+    ) -> SlotRecord:
+        """Start or adopt the server and wait until it is ready, on other ports if it has to be."""
+        attempts = 1
+        while True:
             report("starting Triton")
             started = await asyncio.to_thread(self._start, record)
-            await self._wait_until_ready(record, request, started, sleep, report)
-            report("waiting until the gateway finds it healthy")
-            await self._register(record, request, sleep)
-        except SlotNotReadyError:
-            raise
-        except Exception:
-            if self._traffic_of(request.revision) is None:
-                await asyncio.to_thread(self._clean_up, request.revision)
-            raise
-        return record
+            try:
+                await self._wait_until_ready(record, request, started, sleep, report)
+            except SlotNotReadyError:
+                raise
+            except SlotError:
+                if attempts == PORT_ATTEMPTS or self._records.can_listen(record, reservations):
+                    raise
+                attempts += 1
+                report("another process has its port; choosing others")
+                record = self._record_with_ports(request, reservations)
+            else:
+                return record
 
     def _traffic_of(self, revision: str) -> ServiceRoutes | None:
         """The service whose traffic the revision takes, None when it takes none."""
         services = self._discovery.services()
         return next((each for each in services if each.weights.get(revision, 0) > 0), None)
 
-    def _write_record(self, request: SlotRequest) -> SlotRecord:
-        existing = self.record(request.revision)
-        if existing is not None and self._ports_usable(existing):
-            return existing
-        taken = {
-            port
-            for each in self.records()
-            for port in (each.http_port, each.grpc_port, each.metrics_port)
-        }
+    def _record_with_ports(
+        self, request: SlotRequest, reservations: ports.Reservations
+    ) -> SlotRecord:
         try:
-            http, grpc, metrics = ports.find_free(3, taken, int(self._folder.key, 16))
+            return self._records.with_ports(request.revision, request.release, reservations)
         except ports.NoFreePortError as error:
             raise SlotError(str(error)) from error
-        record = SlotRecord(
-            revision=request.revision,
-            service=request.release.service,
-            release=request.release.release,
-            models=tuple((model.name, model.version) for model in request.release.models),
-            http_port=http,
-            grpc_port=grpc,
-            metrics_port=metrics,
-            created_at=datetime.now(UTC).isoformat(timespec="seconds"),
-        )
-        write_json(self._folder.slot(request.revision) / "slot.json", asdict(record))
-        return record
-
-    def _ports_usable(self, record: SlotRecord) -> bool:
-        state = self._supervisor.state(record.revision)
-        if state is not None and state.is_up:
-            return True
-        return all(
-            ports.is_free(port)
-            for port in (record.http_port, record.grpc_port, record.metrics_port)
-        )
 
     def _check_server(self, release: Release) -> None:
         variant = release.servers.get(PLATFORM)

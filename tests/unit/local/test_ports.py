@@ -1,12 +1,14 @@
 import os
 import socket
+import subprocess
+import sys
 from collections.abc import Iterator
 
 import psutil
 import pytest
 
 from tidegate.local import ports
-from tidegate.local.ports import SERVER_PORTS, NoFreePortError
+from tidegate.local.ports import SERVER_PORTS, NoFreePortError, Reservations
 
 pytestmark = pytest.mark.unit
 
@@ -54,26 +56,69 @@ def test_a_holder_that_cannot_be_seen_is_said_to_be_of_another_user(
     assert ports.holder(held) == "a process of another user"
 
 
-def test_free_ports_differ_and_are_not_those_taken() -> None:
-    first = ports.find_free(3, (), 500)
-    second = ports.find_free(3, first, 500)
+def test_found_ports_differ_and_are_not_those_taken() -> None:
+    with Reservations() as first, Reservations() as second:
+        found = first.find(3, (), 500)
+        others = second.find(3, found, 500)
 
-    assert len({*first, *second}) == 6
-    assert all(port in SERVER_PORTS for port in (*first, *second))
+    assert len({*found, *others}) == 6
+    assert all(port in SERVER_PORTS for port in (*found, *others))
 
 
 def test_the_search_goes_round_the_end_of_the_range() -> None:
     last = len(SERVER_PORTS) - 1
     taken = range(SERVER_PORTS.stop - 1, SERVER_PORTS.stop)
 
-    (port,) = ports.find_free(1, taken, last)
+    with Reservations() as reservations:
+        (port,) = reservations.find(1, taken, last)
 
     assert port < SERVER_PORTS.stop - 1
 
 
 def test_a_full_range_is_an_error_that_names_it() -> None:
-    with pytest.raises(NoFreePortError, match="between 18000 and 18999"):
-        ports.find_free(1, SERVER_PORTS, 0)
+    full = pytest.raises(NoFreePortError, match="between 18000 and 18999")
+    with Reservations() as reservations, full:
+        reservations.find(1, SERVER_PORTS, 0)
+
+
+def test_a_reserved_port_is_nobody_elses_until_it_is_let_go() -> None:
+    with Reservations() as first, Reservations() as second:
+        (port,) = first.find(1, (), 700)
+        assert first.take(port)
+        assert not second.take(port)
+        assert port not in second.find(3, (), 700)
+
+    with Reservations() as third:
+        assert third.take(port)
+
+
+def test_a_reservation_ends_with_the_process_that_has_it() -> None:
+    program = (
+        "import sys; from tidegate.local.ports import Reservations; r = Reservations();"
+        "print(r.find(1, (), 800)[0], flush=True); sys.stdin.read()"
+    )
+    with subprocess.Popen(
+        [sys.executable, "-c", program],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        text=True,
+    ) as holder:
+        assert holder.stdout is not None
+        port = int(holder.stdout.readline())
+        with Reservations() as reservations:
+            assert not reservations.take(port)
+            holder.kill()
+            holder.wait(timeout=20)
+            assert reservations.take(port)
+
+
+def test_a_port_that_somebody_listens_on_cannot_be_reserved_and_stays_unreserved(
+    held: int,
+) -> None:
+    with Reservations() as first, Reservations() as second:
+        assert not first.take(held)
+        assert not second.take(held)
+        assert not first.take(held)
 
 
 def test_listens_is_about_one_process() -> None:

@@ -1,3 +1,4 @@
+import socket
 from pathlib import Path
 from typing import Any
 
@@ -5,6 +6,7 @@ import pytest
 
 from tests.unit.provider.stand_ins import Said, StackOnStandIns
 from tidegate.local import slots, triton
+from tidegate.local.supervision import Program
 from tidegate.provider.errors import CancelledOperation, PartialFailure, ProviderError
 from tidegate.provider.handler import Diff
 from tidegate.provider.resources.triton_server import (
@@ -131,6 +133,33 @@ async def test_a_server_that_ends_at_once_leaves_nothing_and_shows_its_log(
     assert stack.slots.records() == []
     assert stack.gateway.discovery.servers() == []
     assert REVISION not in stack.supervisor.programs
+
+
+async def test_a_server_that_loses_its_port_while_it_starts_gets_others(
+    stack: StackOnStandIns, handler: TritonServerHandler, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    start = stack.supervisor.start
+
+    def lose_a_port_at_first(program: Program) -> None:
+        start(program)
+        first = stack.supervisor.started.count(REVISION) == 1
+        stack.triton.ready = not first
+        stack.supervisor.ended = {REVISION} if first else set()
+        if first:
+            record = stack.slots.record(REVISION)
+            assert record is not None
+            lost.append(socket.create_server(("127.0.0.1", record.grpc_port)))
+
+    lost: list[socket.socket] = []
+    monkeypatch.setattr(stack.supervisor, "start", lose_a_port_at_first)
+    said = Said()
+
+    outputs = (await handler.create(said.operation, inputs())).outputs
+
+    with lost[0] as other:
+        assert outputs.grpc_target != f"127.0.0.1:{other.getsockname()[1]}"
+    assert "another process has its port; choosing others" in said.status
+    assert await diff(handler, outputs) == Diff()
 
 
 async def test_a_server_that_the_gateway_does_not_find_healthy_leaves_nothing(

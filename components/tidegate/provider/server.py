@@ -5,24 +5,21 @@ values in a preview, gives `diff` no old inputs and puts a traceback into every 
 """
 
 import asyncio
-import json
-import traceback
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from importlib.metadata import version
 from typing import Any, TypeVar
 
 import grpc
 from google.protobuf import empty_pb2
-from pulumi.runtime.proto import engine_pb2, engine_pb2_grpc, plugin_pb2, provider_pb2
+from pulumi.runtime.proto import engine_pb2_grpc, plugin_pb2, provider_pb2
 from pulumi.runtime.proto.provider_pb2_grpc import ResourceProviderServicer
 from pydantic import BaseModel, ValidationError
 
 from tidegate.provider.engine_log import EngineLog
-from tidegate.provider.errors import PartialFailure, ProviderError
+from tidegate.provider.guard import Guard
 from tidegate.provider.handler import CheckFailure, ResourceHandler
 from tidegate.provider.messages import (
     ServicerContext,
-    abort_with_partial_state,
     check_response,
     diff_response,
     from_json_texts,
@@ -33,13 +30,10 @@ from tidegate.provider.place import Moved, refused_move, stays
 from tidegate.provider.schema import PACKAGE, package_schema, token
 from tidegate.provider.validation import explain
 from tidegate.provider.values import Properties, contains_unknown, decode, redact
-from tidegate.spec.errors import SpecError
 
 Handler = ResourceHandler[Any, Any]
 ConfigurationT = TypeVar("ConfigurationT", bound=BaseModel)
-ResponseT = TypeVar("ResponseT")
 MakeHandlers = Callable[[Any], Sequence[Handler]]
-NO_PROPERTIES = Properties({})
 OF_ANOTHER_VERSION = (
     "another version of tidegate has recorded it, with inputs that this one does not know: "
     "it stays as recorded. The next `pulumi up` of this version records it anew"
@@ -65,6 +59,7 @@ class Provider(ResourceProviderServicer):
         self._configuration = configuration
         self._moved = moved
         self._log = EngineLog(engine)
+        self._guard = Guard(self._log)
         self._handlers: dict[str, Handler] = {}
         self._configured = False
         self._cancelled = asyncio.Event()
@@ -88,7 +83,7 @@ class Provider(ResourceProviderServicer):
         failures, _ = explain(self._configuration, from_json_texts(news), news.secret_names)
         if not failures:
             olds = decode(request.olds)
-            failures = await self._guarded(
+            failures = await self._guard.run(
                 context,
                 lambda: refused_move(self._moved, from_json_texts(olds), from_json_texts(news)),
                 news,
@@ -126,7 +121,7 @@ class Provider(ResourceProviderServicer):
         news = decode(request.news)
         failures, inputs = explain(handler.inputs_model, news, news.secret_names)
         if inputs is not None and self._configured:
-            found = await self._guarded(context, lambda: handler.check(inputs), news)
+            found = await self._guard.run(context, lambda: handler.check(inputs), news)
             failures = [CheckFailure(each.property, redact(each.reason, news)) for each in found]
         return check_response(request.news, failures)
 
@@ -141,7 +136,7 @@ class Provider(ResourceProviderServicer):
             ]
             return diff_response(changed, ())
         olds = decode(request.olds)
-        diff = await self._guarded(
+        diff = await self._guard.run(
             context,
             lambda: handler.diff(
                 request.id,
@@ -152,7 +147,7 @@ class Provider(ResourceProviderServicer):
             news,
             olds,
         )
-        await self._say(diff.notes, request.urn, news, olds)
+        await self._guard.say(diff.notes, request.urn, news, olds)
         return diff_response(diff.changed, diff.replace)
 
     async def Create(self, request: Any, context: ServicerContext) -> Any:
@@ -161,7 +156,7 @@ class Provider(ResourceProviderServicer):
         if request.preview:
             await self._say_what_comes(handler, properties, request.urn, context)
             return provider_pb2.CreateResponse(properties=preview_of(handler, properties, {}))
-        created = await self._guarded(
+        created = await self._guard.run(
             context,
             lambda: handler.create(
                 self._log.operation(request.urn, self._cancelled),
@@ -179,11 +174,13 @@ class Provider(ResourceProviderServicer):
         inputs = _model_or_none(handler.inputs_model, properties)
         if inputs is None and properties:
             # An import alone has no inputs. "Gone" would drop what is there from the state.
-            await self._say([OF_ANOTHER_VERSION], request.urn)
+            await self._guard.say([OF_ANOTHER_VERSION], request.urn)
             return provider_pb2.ReadResponse(
                 id=request.id, properties=request.properties, inputs=request.inputs
             )
-        outputs = await self._guarded(context, lambda: handler.read(request.id, inputs), properties)
+        outputs = await self._guard.run(
+            context, lambda: handler.read(request.id, inputs), properties
+        )
         if outputs is None:
             return provider_pb2.ReadResponse()
         return provider_pb2.ReadResponse(
@@ -197,7 +194,7 @@ class Provider(ResourceProviderServicer):
         news, olds = decode(request.news), decode(request.olds)
         if request.preview:
             return provider_pb2.UpdateResponse(properties=preview_of(handler, news, olds))
-        outputs = await self._guarded(
+        outputs = await self._guard.run(
             context,
             lambda: handler.update(
                 self._log.operation(request.urn, self._cancelled),
@@ -214,7 +211,7 @@ class Provider(ResourceProviderServicer):
     async def Delete(self, request: Any, context: ServicerContext) -> Any:
         handler = self._handler(request.type)
         olds = decode(request.properties)
-        await self._guarded(
+        await self._guard.run(
             context,
             lambda: handler.delete(
                 self._log.operation(request.urn, self._cancelled),
@@ -238,17 +235,12 @@ class Provider(ResourceProviderServicer):
         """What the handler foresees of a create, once everything it could look at is known."""
         if contains_unknown(properties) or not self._configured:
             return
-        notes = await self._guarded(
+        notes = await self._guard.run(
             context,
             lambda: handler.foresee(handler.inputs_model.model_validate(properties)),
             properties,
         )
-        await self._say(notes, urn, properties)
-
-    async def _say(self, notes: Sequence[str], urn: str, *secrets: Properties) -> None:
-        for note in notes:
-            self._log.say(engine_pb2.INFO, redact(note, *secrets), urn)
-        await self._log.flush()
+        await self._guard.say(notes, urn, properties)
 
     def _handler(self, type_token: str) -> Handler:
         return self._known_handlers()[type_token]
@@ -261,53 +253,6 @@ class Provider(ResourceProviderServicer):
         if not self._handlers:
             self._handlers = _by_token(self._make_handlers(None))
         return self._handlers
-
-    async def _guarded(
-        self,
-        context: ServicerContext,
-        work: Callable[[], Awaitable[ResponseT]],
-        properties: Properties,
-        olds: Properties = NO_PROPERTIES,
-    ) -> ResponseT:
-        """Run a handler; turn its errors into statuses that the engine shows as sentences.
-
-        No secret of `properties` or `olds` stays in them.
-        """
-
-        def plain(text: str) -> str:
-            return redact(text, properties, olds)
-
-        try:
-            return await self._said_first(work)
-        except PartialFailure as failure:
-            state = state_of(properties, failure.outputs)
-            reasons = [plain(each) for each in failure.reasons]
-            await abort_with_partial_state(context, failure.resource_id, state, reasons)
-        except (ProviderError, SpecError) as error:
-            await context.abort(grpc.StatusCode.FAILED_PRECONDITION, plain(str(error)))
-        except ValidationError as error:
-            # Never with the values: one of them may be a secret.
-            text = json.dumps(error.errors(include_input=False, include_url=False), default=str)
-            await context.abort(
-                grpc.StatusCode.INVALID_ARGUMENT, plain(f"state not understood: {text}")
-            )
-        except Exception as error:  # the last line of defence of a server: report and go on
-            # Not to stderr: the engine shows whatever a plugin writes there.
-            self._log.say(engine_pb2.DEBUG, plain(traceback.format_exc()))
-            await self._log.flush()
-            await context.abort(
-                grpc.StatusCode.INTERNAL,
-                plain(f"unexpected {type(error).__name__}: {error}")
-                + " (a defect in the tidegate provider; `pulumi up --debug` shows where)",
-            )
-        raise AssertionError("abort does not return")
-
-    async def _said_first(self, work: Callable[[], Awaitable[ResponseT]]) -> ResponseT:
-        """Run the work; its result or error comes after everything it has said."""
-        try:
-            return await work()
-        finally:
-            await self._log.flush()
 
 
 def _by_token(handlers: Sequence[Handler]) -> dict[str, Handler]:

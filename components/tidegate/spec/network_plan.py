@@ -24,10 +24,9 @@ SPARE_BLOCKS = 1
 
 FABRIC_PREFIX = 24
 
-_PRIVATE = tuple(
-    IPv4Network(each) for each in ("10.0.0.0/8", "172.16.0.0/12", "192.168.0.0/16", "100.64.0.0/10")
-)
-"""RFC 1918, and RFC 6598, which clouds take for pods."""
+RFC_1918 = tuple(IPv4Network(each) for each in ("10.0.0.0/8", "172.16.0.0/12", "192.168.0.0/16"))
+_PRIVATE = (*RFC_1918, IPv4Network("100.64.0.0/10"))
+"""With RFC 6598, which clouds take for pods."""
 
 
 def _network(text: str) -> str:

@@ -8,6 +8,7 @@ from tidegate.spec.catalogue import Cloud
 from tidegate.spec.errors import SpecError
 from tidegate.spec.network_plan import (
     RESERVED_ADDRESSES,
+    RFC_1918,
     NetworkPlan,
     aws_node_addresses,
     gke_node_block,
@@ -21,11 +22,8 @@ from tidegate.spec.pool_facts import Findings
 GKE_CONTROL_PLANE_PREFIX = 28
 VPC_PREFIXES = (16, 28)
 """Largest and smallest range of a VPC of AWS."""
-_EKS_SERVICES = tuple(
-    IPv4Network(each) for each in ("10.0.0.0/8", "172.16.0.0/12", "192.168.0.0/16")
-)
 _EKS_SERVICES_PREFIXES = (12, 24)
-"""EKS API, KubernetesNetworkConfigRequest.serviceIpv4Cidr."""
+"""Largest and smallest, below RFC_1918: EKS API, KubernetesNetworkConfigRequest.serviceIpv4Cidr."""
 
 
 @dataclass(frozen=True)
@@ -77,7 +75,7 @@ def _range_findings(plan: NetworkPlan, cloud: Cloud) -> Findings:
 def _services_findings(services_cidr: str) -> Findings:
     services, (largest, smallest) = IPv4Network(services_cidr), _EKS_SERVICES_PREFIXES
     private = is_private(services_cidr)  # otherwise it is refused already
-    if private and not any(services.subnet_of(each) for each in _EKS_SERVICES):
+    if private and not any(services.subnet_of(each) for each in RFC_1918):
         yield SpecError(
             "network.servicesCidr",
             services_cidr,

@@ -15,6 +15,17 @@ class Clock:
         return self.now
 
 
+def is_quicker(server: ApiServer, holder: str) -> None:
+    """Just before the next write, `holder` takes the pool."""
+
+    def take(plural: str, name: str) -> None:
+        server.before_write = lambda plural, name: None
+        lease = server.get("leases", POOL)
+        server.put("leases", {**lease, "spec": {"holderIdentity": holder}})
+
+    server.before_write = take
+
+
 @pytest.fixture
 def leases() -> Leases:
     return Leases(ApiServer().cluster())
@@ -98,12 +109,7 @@ async def test_a_lease_that_is_taken_meanwhile_is_not_discarded() -> None:
     await leases.take(POOL, "team-a/gate-1")
     await leases.give_back(POOL, "team-a/gate-1")
 
-    def somebody_was_quicker(plural: str, name: str) -> None:
-        server.before_write = lambda plural, name: None
-        lease = server.get("leases", POOL)
-        server.put("leases", {**lease, "spec": {"holderIdentity": "team-b/gate-1"}})
-
-    server.before_write = somebody_was_quicker
+    is_quicker(server, "team-b/gate-1")
     await leases.discard(POOL, own="team-a/")
 
     state = await leases.state(POOL)
@@ -116,12 +122,7 @@ async def test_of_two_who_take_at_once_one_is_told_no() -> None:
     await leases.take(POOL, "gate-1")
     await leases.give_back(POOL, "gate-1")
 
-    def somebody_was_quicker(plural: str, name: str) -> None:
-        server.before_write = lambda plural, name: None
-        lease = server.get("leases", POOL)
-        server.put("leases", {**lease, "spec": {"holderIdentity": "gate-3"}})
-
-    server.before_write = somebody_was_quicker
+    is_quicker(server, "gate-3")
     assert not await leases.take(POOL, "gate-2")
 
 

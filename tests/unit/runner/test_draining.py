@@ -1,43 +1,35 @@
 """A drain that belongs to no switch."""
 
 import asyncio
-from pathlib import Path
 
 import pytest
 
-from tests.unit.cluster.api_server import NAMESPACE, ApiServer
+from tests.unit.cluster.api_server import ApiServer
 from tests.unit.cluster.examples import GATEWAY
-from tests.unit.traffic.conducting import OLD, FakeRouter
+from tests.unit.runner.stand_ins import RunnersRouter, environment_of
+from tests.unit.traffic.conducting import OLD
 from tidegate.records.drains import DrainRecords, DrainRequest, DrainRun
 from tidegate.runner import draining
 from tidegate.runner.draining import carry_out_drain
-from tidegate.runner.environment import RunnerEnvironment
 from tidegate.traffic.router import NoDataPlaneError, RouterError
 from tidegate.traffic.switch_documents import DrainRecord
 
 pytestmark = pytest.mark.unit
 
 
-class DrainedRouter(FakeRouter):
+class DrainedRouter(RunnersRouter):
     """Raises these errors before it answers; the API server takes no writes until the last one."""
 
     def __init__(self, api: ApiServer, errors: list[RouterError]) -> None:
         super().__init__()
         self._api = api
         self._errors = errors
-        self.released: list[str] = []
 
     async def active_requests(self, revision: str) -> int:
         self._api.forbidden_writes = {"configmaps"} if len(self._errors) > 1 else set()
         if self._errors:
             raise self._errors.pop()
         return await super().active_requests(revision)
-
-    async def release(self, service: str) -> None:
-        self.released.append(service)
-
-    async def close(self) -> None:
-        pass
 
 
 @pytest.fixture
@@ -55,16 +47,8 @@ async def carry_out(
     api: ApiServer, run: DrainRun, router: DrainedRouter, monkeypatch: pytest.MonkeyPatch
 ) -> DrainRecord:
     monkeypatch.setattr(draining, "GatewayApiRouter", lambda *_: router)
-    environment = RunnerEnvironment(
-        namespace=NAMESPACE,
-        run=run.name,
-        holder="job/pod/1",
-        work_folder=Path("/nowhere"),
-        accelerator_pool=None,
-        gate_lease_namespace=NAMESPACE,
-    )
     async with asyncio.timeout(20):
-        await carry_out_drain(api.cluster(), environment)
+        await carry_out_drain(api.cluster(), environment_of(run.name))
     found = await DrainRecords(api.cluster()).run(run.name)
     assert found is not None and found.outcome is not None
     return found.outcome

@@ -9,14 +9,14 @@ import pytest
 
 from tests.unit.cluster.api_server import NAMESPACE, ApiServer, status
 from tests.unit.cluster.examples import GATEWAY, PLAN
+from tests.unit.runner.stand_ins import RunnersRouter, environment_of
 from tests.unit.runner.waiting import until
-from tests.unit.traffic.conducting import BEFORE, TARGET, FakeRouter
+from tests.unit.traffic.conducting import BEFORE, TARGET
 from tidegate.cluster import names
 from tidegate.cluster.errors import ForbiddenError
 from tidegate.cluster.leases import Leases
 from tidegate.records.switches import SwitchRecords, SwitchRun
 from tidegate.runner import careful_router, switch_job, switching
-from tidegate.runner.environment import RunnerEnvironment
 from tidegate.runner.switching import carry_out_switch
 from tidegate.traffic import steady_router
 from tidegate.traffic.plan import Stage
@@ -29,14 +29,13 @@ pytestmark = pytest.mark.unit
 FORBIDDEN = 'User "runner" cannot patch resource "httproutes" in the namespace "team-a"'
 
 
-class GuardedRouter(FakeRouter):
+class GuardedRouter(RunnersRouter):
     """Routes that the account may write so often, and no more until `allowed` is raised."""
 
     def __init__(self, allowed: int) -> None:
         super().__init__()
         self.allowed = allowed
         self.is_seen = True
-        self.released: list[str] = []
 
     async def apply(self, routes: ServiceRoutes, replacing: ServiceRoutes | None = None) -> None:
         if len(self.applied) >= self.allowed:
@@ -47,12 +46,6 @@ class GuardedRouter(FakeRouter):
         if not self.is_seen:
             raise RouterError("envoy-2 does not answer")
         return await super().active_requests(revision)
-
-    async def release(self, service: str) -> None:
-        self.released.append(service)
-
-    async def close(self) -> None:
-        pass
 
 
 @pytest.fixture
@@ -71,15 +64,7 @@ def carry_out(
     api: ApiServer, run: SwitchRun, router: GuardedRouter, monkeypatch: pytest.MonkeyPatch
 ) -> "asyncio.Task[None]":
     monkeypatch.setattr(switching, "GatewayApiRouter", lambda *_: router)
-    environment = RunnerEnvironment(
-        namespace=NAMESPACE,
-        run=run.name,
-        holder="job/pod/1",
-        work_folder=Path("/nowhere"),
-        accelerator_pool=None,
-        gate_lease_namespace=NAMESPACE,
-    )
-    return asyncio.create_task(carry_out_switch(api.cluster(), environment))
+    return asyncio.create_task(carry_out_switch(api.cluster(), environment_of(run.name)))
 
 
 async def outcome_of(api: ApiServer, run: SwitchRun) -> SwitchOutcome:

@@ -35,8 +35,10 @@ PORT = 8888
 HOST_NAME = "digits.test"
 INFER = "/v2/models/digits/infer"
 GENERATE_STREAM = "/v2/models/digits/generate_stream"
-RESPONSIVE = MappingProxyType({"httpGet": {"path": "/ready", "port": 8000}})
+RESPONSIVE = MappingProxyType({"httpGet": {"path": "/ready", "port": 8000}, "timeoutSeconds": 5})
 WAIT_SECONDS = 60.0
+ENVOYS_SECONDS = 2 * WAIT_SECONDS
+"""An Envoy that finds no Envoy Gateway at first waits up to 30 s between its attempts."""
 
 
 def service_routes(hostnames: tuple[str, ...] = (HOST_NAME,), **weights: int) -> ServiceRoutes:
@@ -74,8 +76,7 @@ async def make_gateway(
         except RouterError:
             return False
 
-    # An Envoy that finds no Envoy Gateway at first waits up to 30 s between its attempts.
-    await until(are_ready, 2 * WAIT_SECONDS)
+    await until(are_ready, ENVOYS_SECONDS)
     return where
 
 
@@ -112,7 +113,7 @@ async def make_deployment(
         "name": "server",
         "image": STUB_IMAGE,
         "command": list(command),
-        "readinessProbe": {**ready, "periodSeconds": 1, "failureThreshold": 1},
+        "readinessProbe": {**ready, "periodSeconds": 1, "failureThreshold": 3},
     }
     template = {
         "metadata": {"labels": {**labels, **own}},

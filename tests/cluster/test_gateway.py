@@ -57,6 +57,7 @@ CANARY = SwitchStrategy(
     steps=(CanaryStep(weight=50, seconds=2),),
     minimum_requests=100,
     max_regression=MaxRegression(error_rate=0.05, latency={}),
+    patience=50,  # nothing is learnt while the API server starts again
 )
 
 

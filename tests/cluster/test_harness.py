@@ -35,6 +35,7 @@ from tests.cluster.harness.examples import (
 )
 from tests.cluster.harness.leftovers import NetworkName
 from tests.cluster.harness.programs import STUB_IMAGE, TRITON_IMAGE
+from tests.cluster.routed_service import ENVOYS_SECONDS
 from tests.engine.harness.toolchain_environment import REPOSITORY
 from tests.engine.harness.waiting import wait_for
 
@@ -209,7 +210,7 @@ def test_requests_reach_a_real_triton_through_a_real_envoy(
 
     began = time.monotonic()
     create_all(api, GATEWAY)
-    envoys = wait_for("two Envoys", lambda: two(gateway.envoys(namespace, "edge")), 60)
+    envoys = wait_for("two Envoys", lambda: two(gateway.envoys(namespace, "edge")), ENVOYS_SECONDS)
     for envoy in envoys:
         wait_for("the HTTP route", partial(answers_http, envoy))
         wait_for("the gRPC route", partial(answers_grpc, envoy))

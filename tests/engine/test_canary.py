@@ -195,11 +195,11 @@ def test_a_release_that_fails_for_users_is_turned_back_and_stays_out(
     assert {each.revision for each in failures} <= {fragile.new, ""}
 
 
-def test_a_slower_release_is_turned_back(fragile: FragileScene, full_load_on: LoadOn) -> None:
+def test_a_slower_release_is_turned_back(fragile: FragileScene, load_on: LoadOn) -> None:
     fragile.reset()
     switch = canary(maxRegression={"errorRate": 0.05, "latency": {"p95": 0.5}}, minimumRequests=200)
     fragile.declare(switch, retry="judged by its latency")
-    with full_load_on(fragile.project) as load:
+    with load_on(fragile.project) as load:
         update = fragile.project.start_up()
         fragile.project.wait_for_weight(fragile.new, 30)
         fragile.slow.touch()

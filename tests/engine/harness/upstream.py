@@ -16,7 +16,7 @@ from dataclasses import dataclass, field
 import grpc
 
 DO = "x-do"
-SLOW_SECONDS = 0.5
+SLOW_SECONDS = 1.5
 HANG_SECONDS = 60.0
 EVENT_SECONDS = 0.1
 HEALTHY = b"\x08\x01"

@@ -82,6 +82,7 @@ def test_a_port_that_another_process_took_is_left_to_it(project: Project) -> Non
     """After a reboot supervisor starts the server on its old port, again and again."""
     slot = project.local.slots.record(project.revision("1"))
     assert slot is not None
+    attempts = len(project.attempts())
     kill_everything(project)
     with socket.create_server(("127.0.0.1", slot.http_port)):
         project.up()
@@ -91,6 +92,7 @@ def test_a_port_that_another_process_took_is_left_to_it(project: Project) -> Non
         client = project.client()
         assert client.binary(client.example()).status == "200"
         assert not project.preview().changes
+    assert len(project.attempts()) == attempts
 
 
 @pytest.mark.parametrize("program", ["gateway", "live server"])

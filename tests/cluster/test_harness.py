@@ -167,7 +167,7 @@ def test_nothing_is_left_of_a_test_process_that_was_killed() -> None:
     assert owner.stdout is not None
     index = int(owner.stdout.readline())
     network = NetworkName(index, owner.pid)
-    assert leftovers.processes_in(network.namespaces())
+    wait_for("its process", lambda: leftovers.processes_in(network.namespaces()))
     owner.kill()
     owner.communicate()
     wait_for("the removal", lambda: not network.namespaces())

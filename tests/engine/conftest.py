@@ -44,7 +44,7 @@ def project(shared: Project) -> Project:
 @pytest.fixture
 def load_on(tmp_path: Path) -> Callable[[Project], BackgroundLoad]:
     """Makes constant loads on a project's gateway: enough to meet an answer that goes missing."""
-    return _loads(tmp_path, 60)
+    return _loads(tmp_path, 30)
 
 
 @pytest.fixture

@@ -197,11 +197,15 @@ def test_a_release_that_fails_for_users_is_turned_back_and_stays_out(
 
 def test_a_slower_release_is_turned_back(fragile: FragileScene, load_on: LoadOn) -> None:
     fragile.reset()
-    switch = canary(maxRegression={"errorRate": 0.05, "latency": {"p95": 0.5}}, minimumRequests=200)
+    switch = canary(
+        maxRegression={"errorRate": 0.05, "latency": {"p95": 0.5}},
+        steps=[{"weight": 50, "seconds": 3}],
+        minimumRequests=200,
+    )
     fragile.declare(switch, retry="judged by its latency")
     with load_on(fragile.project) as load:
         update = fragile.project.start_up()
-        fragile.project.wait_for_weight(fragile.new, 30)
+        fragile.project.wait_for_weight(fragile.new, 50)
         fragile.slow.touch()
         run = update.wait()
 

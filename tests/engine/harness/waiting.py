@@ -10,7 +10,7 @@ ASYNC_SECONDS = 30.0
 
 
 def wait_for(
-    what: str, look: Callable[[], T | None], timeout: float = 30, poll_seconds: float = 0.05
+    what: str, look: Callable[[], T | None], timeout: float = 30, poll_seconds: float = 0.2
 ) -> T:
     """The first true value that `look` returns. Raises AssertionError after `timeout` seconds."""
     deadline = time.monotonic() + timeout

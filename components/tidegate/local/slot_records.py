@@ -36,7 +36,7 @@ class SlotRecords:
         Raises NoFreePortError.
         """
         existing = self.get(revision)
-        if existing is not None and self.can_listen(existing, reservations):
+        if existing is not None and self._can_listen(existing, reservations):
             return existing
         taken = {port for each in self.all() for port in each.ports}
         http, grpc, metrics = reservations.find(3, taken, int(self._folder.key, 16))
@@ -53,7 +53,7 @@ class SlotRecords:
         write_json(self._folder.slot(revision) / "slot.json", asdict(record))
         return record
 
-    def can_listen(self, record: SlotRecord, reservations: ports.Reservations) -> bool:
+    def _can_listen(self, record: SlotRecord, reservations: ports.Reservations) -> bool:
         """Whether each of its ports is its server's own already, or free and now reserved.
 
         That the program is up says nothing: supervisor starts it again and again after it ended

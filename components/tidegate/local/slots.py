@@ -92,7 +92,8 @@ class Slots:
         (kept), SpecError (files differ).
         """
         async with self._alone(request.revision, sleep):
-            return await self._deploy(request, sleep, report)
+            with ports.Reservations() as reservations:
+                return await self._deploy(request, reservations, sleep, report)
 
     async def remove(self, revision: str, sleep: Sleep) -> None:
         """Leave the gateway, then stop the server. Raises SlotError while traffic goes to it."""
@@ -130,23 +131,28 @@ class Slots:
             raise
         lock.release()
 
-    async def _deploy(self, request: SlotRequest, sleep: Sleep, report: Report) -> SlotRecord:
-        with ports.Reservations() as reservations:
-            record = self._record_with_ports(request, reservations)
-            try:
-                report("checking the model's files")
-                self._check_server(request.release)
-                await asyncio.to_thread(self._lay_out, request)
-                record = await self._bring_up(record, request, reservations, sleep, report)
-                report("waiting until the gateway finds it healthy")
-                await self._register(record, request, sleep)
-            except SlotNotReadyError:
-                raise
-            except Exception:
-                if self._traffic_of(request.revision) is None:
-                    await asyncio.to_thread(self._clean_up, request.revision)
-                raise
-            return record
+    async def _deploy(
+        self,
+        request: SlotRequest,
+        reservations: ports.Reservations,
+        sleep: Sleep,
+        report: Report,
+    ) -> SlotRecord:
+        record = self._record_with_ports(request, reservations)
+        try:
+            report("checking the model's files")
+            self._check_server(request.release)
+            await asyncio.to_thread(self._lay_out, request)
+            record = await self._bring_up(record, request, reservations, sleep, report)
+            report("waiting until the gateway finds it healthy")
+            await self._register(record, request, sleep)
+        except SlotNotReadyError:
+            raise
+        except Exception:
+            if self._traffic_of(request.revision) is None:
+                await asyncio.to_thread(self._clean_up, request.revision)
+            raise
+        return record
 
     async def _bring_up(
         self,
@@ -166,11 +172,13 @@ class Slots:
             except SlotNotReadyError:
                 raise
             except SlotError:
-                if attempts == PORT_ATTEMPTS or self._records.can_listen(record, reservations):
+                if attempts == PORT_ATTEMPTS:
                     raise
-                attempts += 1
+                moved = self._record_with_ports(request, reservations)
+                if moved == record:  # its ports are not why it ended
+                    raise
                 report("another process has its port; choosing others")
-                record = self._record_with_ports(request, reservations)
+                record, attempts = moved, attempts + 1
             else:
                 return record
 

@@ -33,6 +33,7 @@ from tidegate.provider.kubernetes.slot_observer import (
     SlotPlace,
     last_log_lines,
 )
+from tidegate.provider.kubernetes.slot_retry import try_again
 from tidegate.provider.kubernetes.slot_scale import replicas_of, scale_to
 
 POLL_SECONDS = 1.0
@@ -142,6 +143,7 @@ class SlotReadinessHandler(ResourceHandler[SlotReadinessInputs, SlotReadinessOut
         if inputs.is_scaled and inputs.replicas:
             # Fewer before the traffic has moved would be too early: see `ColdStandby`.
             await patiently(operation, lambda: self._scale(inputs))
+        await patiently(operation, lambda: self._try_again(inputs, observer))
         began, lasting_since = time.monotonic(), None
         while True:
             observed, wanted = await patiently(operation, observer.observe)
@@ -161,6 +163,13 @@ class SlotReadinessHandler(ResourceHandler[SlotReadinessInputs, SlotReadinessOut
                     + await self._explain(trouble)
                 )
             await operation.sleep(POLL_SECONDS)
+
+    async def _try_again(self, inputs: SlotReadinessInputs, observer: SlotObserver) -> None:
+        """What an earlier update left failing gets a new attempt, which alone is judged."""
+        observed, wanted = await observer.observe()
+        trouble = None if is_slot_ready(observed, wanted) else slot_trouble(observed, wanted)
+        if trouble is not None and trouble.is_lasting:
+            await try_again(self._access.cluster(), inputs.workload, observed)
 
     async def _scale(self, inputs: SlotReadinessInputs) -> None:
         kind, _ = WORKLOADS[inputs.workload]

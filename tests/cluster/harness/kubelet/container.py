@@ -32,8 +32,8 @@ from tests.cluster.harness.kubelet.volumes import container_mounts
 
 RETRY_SECONDS = 1.0
 FIRST_BACK_OFF_SECONDS = 1.0
-LONGEST_BACK_OFF_SECONDS = 30.0
-"""A tenth of a kubelet's 10 s to 300 s."""
+"""A tenth of a kubelet's."""
+LONGEST_BACK_OFF_SECONDS = 300.0
 MESSAGE_BYTES = 4096
 LOG_MESSAGE_BYTES = 2048
 DEFAULT_MESSAGE_PATH = "/dev/termination-log"
@@ -105,6 +105,7 @@ class Container:
 
     async def _image(self) -> Image:
         reference = self._specification["image"]
+        pause = FIRST_BACK_OFF_SECONDS
         while True:
             try:
                 return self._sandbox.context.registry.image(reference)
@@ -113,7 +114,8 @@ class Container:
                 await asyncio.sleep(RETRY_SECONDS)
                 message = f'Back-off pulling image "{reference}": {error}'
                 self._set(state=waiting("ImagePullBackOff", message))
-                await asyncio.sleep(RETRY_SECONDS)
+                await asyncio.sleep(pause)
+                pause = min(2 * pause, LONGEST_BACK_OFF_SECONDS)
 
     async def _process(self, image: Image) -> ContainerProcess:
         """What to start. Waits for ConfigMaps and Secrets that its environment needs."""

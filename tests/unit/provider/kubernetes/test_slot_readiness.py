@@ -17,7 +17,7 @@ from tests.unit.provider.kubernetes.objects import (
 from tests.unit.provider.kubernetes.objects import pod as starting_pod
 from tests.unit.provider.kubernetes.runners import until
 from tests.unit.provider.stand_ins import Said
-from tidegate.cluster.kinds import DEPLOYMENT, ENDPOINT_SLICE, POD
+from tidegate.cluster.kinds import DEPLOYMENT, ENDPOINT_SLICE, POD, REPLICA_SET, Kind
 from tidegate.provider.errors import CancelledOperation, ProviderError
 from tidegate.provider.handler import Diff
 from tidegate.provider.kubernetes import SlotReadinessHandler, slot_readiness
@@ -26,6 +26,7 @@ from tidegate.provider.kubernetes.slot_readiness import (
     SlotReadinessInputs,
     SlotReadinessOutputs,
 )
+from tidegate.provider.kubernetes.slot_retry import RETRIED_ANNOTATION
 
 pytestmark = pytest.mark.unit
 
@@ -66,6 +67,15 @@ def put(api: ApiServer, *pods: Object) -> None:
     api.put(ENDPOINT_SLICE.plural, slices)
 
 
+def replica_set() -> Object:
+    return {"metadata": {"name": f"{REVISION}-7c9d", "labels": POD_LABELS}}
+
+
+def annotations(api: ApiServer, kind: Kind) -> Object:
+    (name,) = api.names(kind.plural)
+    return dict(api.get(kind.plural, name)["metadata"].get("annotations") or {})
+
+
 async def refused(handler: SlotReadinessHandler, said: Said | None = None, **changes: Any) -> str:
     with pytest.raises(ProviderError) as raised:
         await handler.create((said or Said()).operation, inputs(**changes))
@@ -103,11 +113,44 @@ async def test_what_time_does_not_mend_is_not_waited_for_until_the_end(
     api: ApiServer, handler: SlotReadinessHandler, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(slot_readiness, "LASTING_SECONDS", 0.05)
-    put(api, starting_pod("a", containerStatuses=[waiting("InvalidImageName", "no such")]))
+    hopeless = [waiting("InvalidImageName", "no such")]
+    put(api, starting_pod("a", containerStatuses=hopeless))
+    update = asyncio.create_task(refused(handler, timeout_seconds=60))
+    await until(lambda: not api.names(POD.plural))
 
-    said = await refused(handler, timeout_seconds=60)
+    put(api, starting_pod("b", containerStatuses=hopeless))
 
-    assert f"{REVISION} is not ready (0 of 2 pods ready). Container triton of Pod a" in said
+    assert f"{REVISION} is not ready (0 of 2 pods ready). Container triton of Pod b" in await update
+
+
+async def test_what_an_earlier_update_left_failing_gets_a_new_attempt_at_once(
+    api: ApiServer, handler: SlotReadinessHandler
+) -> None:
+    """Kubernetes' own next attempt may be minutes away by then, at pods as at an image."""
+    put(
+        api,
+        ready_pod("a"),
+        starting_pod("b", containerStatuses=[waiting("ImagePullBackOff", "not found")]),
+    )
+    api.put(REPLICA_SET.plural, replica_set())
+    created = asyncio.create_task(handler.create(Said().operation, inputs(timeout_seconds=60)))
+    await until(lambda: RETRIED_ANNOTATION in annotations(api, DEPLOYMENT))
+
+    assert RETRIED_ANNOTATION in annotations(api, REPLICA_SET)
+    assert api.names(POD.plural) == ["a"]
+    put(api, ready_pod("a"), ready_pod("c"))
+    assert (await created).outputs == READY
+
+
+async def test_a_slot_that_only_starts_is_left_to_itself(
+    api: ApiServer, handler: SlotReadinessHandler
+) -> None:
+    put(api, ready_pod("a"), starting_pod("b"))
+
+    await refused(handler, timeout_seconds=0.05)
+
+    assert api.names(POD.plural) == ["a", "b"]
+    assert not annotations(api, DEPLOYMENT)
 
 
 async def test_pods_that_only_start_are_no_fault(

@@ -1,4 +1,4 @@
-"""Four services in one stack that cannot take traffic, each for a reason of its own."""
+"""Five services in one stack that cannot take traffic, each for a reason of its own."""
 
 import asyncio
 from collections.abc import Mapping
@@ -14,10 +14,13 @@ from tests.cluster.harness.images import SEARCH_PATH, Image
 from tests.cluster.harness.nodes import Kubelet, Node
 from tests.cluster.harness.programs import STUB_IMAGE, TRITON_HOME
 from tests.cluster.many_services import ManyServices, pretended_pool
+from tests.cluster.models import models_in
 from tests.cluster.project import ANY_DIGEST, POOL, ClusterProject
+from tests.unit.gate.bucket_fake import FakeBucket
 from tidegate.cluster import names
 
 REFUSED, UNPLACED, CRASHING, UNBOUND = "refused", "unplaced", "crashing", "unbound"
+TAMPERED = "tampered"
 STUB = f"{STUB_IMAGE}@{ANY_DIGEST}"
 CRASHING_IMAGE = f"registry.test/crashing@{ANY_DIGEST}"
 CRASH = "#!/bin/sh\necho loading the model\necho no such file: weights.bin >&2\nexit 7\n"
@@ -33,28 +36,36 @@ SHORT_SECONDS, LONG_SECONDS = 10, 90
 class BrokenServices:
     """What is declared, what it needs before, and how the half of it is mended."""
 
-    def __init__(self, project: ClusterProject, folder: Path) -> None:
+    def __init__(self, project: ClusterProject, folder: Path, bucket: FakeBucket) -> None:
         self.project = project
         self._rules_of_the_runner: list[dict[str, Any]] = []
         self._refused = ManyServices(project, POOL, (REFUSED,), STUB, LONG_SECONDS)
         self._unplaced = ManyServices(project, EMPTY_POOL, (UNPLACED,), STUB, SHORT_SECONDS)
         self._crashing = ManyServices(project, POOL, (CRASHING,), CRASHING_IMAGE, LONG_SECONDS)
         self._unbound = ManyServices(project, POOL, (UNBOUND,), STUB, SHORT_SECONDS)
-        for each in (self._refused, self._unplaced, self._crashing, self._unbound):
+        self._tampered = ManyServices(project, POOL, (TAMPERED,), STUB, LONG_SECONDS)
+        ours = (self._refused, self._unplaced, self._crashing, self._unbound, self._tampered)
+        for each in ours:
             each.publish()
+        self._storage = models_in(bucket, project, "nothing", (TAMPERED, "1"))
+        for key in bucket.objects:
+            bucket.objects[key] += b"#"
         for each in (self._refused, self._unplaced):
             asyncio.run(each.pass_gates())
         project.cluster.images.add(CRASHING_IMAGE, _crashing_image(folder))
         project.api.create(_claim())
 
     def declare(self) -> None:
-        """All four."""
+        """All five."""
         unbound = self._unbound.settings()
         unbound[UNBOUND]["kubernetes"]["model"] = {"persistentVolumeClaim": {"claim": CLAIM}}
-        self._declare({**self._mendable(), **self._crashing.settings(), **unbound})
+        tampered = self._tampered.settings()
+        tampered[TAMPERED]["kubernetes"]["model"] = self._storage
+        crashing = self._crashing.settings()
+        self._declare({**self._mendable(), **crashing, **unbound, **tampered})
 
     def mend(self) -> None:
-        """Give back the runner's rights and give the pool a node; the other two are taken out."""
+        """Give back the runner's rights and give the pool a node; the others are taken out."""
         self._allow(self._rules_of_the_runner)
         self.project.cluster.nodes.add(Node("b200-0", Kubelet.STAND_IN, pool=EMPTY_POOL, gpus=8))
         self._declare(self._mendable())
@@ -77,7 +88,7 @@ class BrokenServices:
     def revision(self, service: str) -> str:
         """Id of the revision that a service of ours becomes."""
         known = {**self._refused.revisions(), **self._unplaced.revisions()}
-        known |= self._crashing.revisions()
+        known |= {**self._crashing.revisions(), **self._tampered.revisions()}
         return known[service].id
 
     def _mendable(self) -> dict[str, Any]:

@@ -20,6 +20,7 @@ from tests.cluster.broken_services import (
     LARGER_POOL,
     REFUSED,
     STORAGE_CLASS,
+    TAMPERED,
     UNBOUND,
     UNPLACED,
     BrokenServices,
@@ -32,6 +33,7 @@ from tests.cluster.harness.network import ClusterNetwork
 from tests.cluster.project import ClusterProject, HTTPRoute, project_in
 from tests.engine.harness.command import Command, Run
 from tests.engine.harness.waiting import wait_for
+from tests.unit.gate.bucket_fake import serving_bucket
 from tidegate.cluster.names import RUNNER
 
 pytestmark = [pytest.mark.cluster, pytest.mark.timeout(600)]
@@ -122,13 +124,16 @@ def broken(
     cluster: KubernetesCluster, gateway: EnvoyGateway, tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[BrokenServices]:
     folder = tmp_path_factory.mktemp("stack")
-    with project_in(cluster, NAMESPACE, folder) as project:
-        yield BrokenServices(project, folder)
+    with (
+        serving_bucket(cluster.network.host_address) as bucket,
+        project_in(cluster, NAMESPACE, folder) as project,
+    ):
+        yield BrokenServices(project, folder, bucket)
 
 
 @pytest.fixture(scope="module")
 def told(broken: BrokenServices) -> Run:
-    """One update that meets all four."""
+    """One update that meets all five."""
     broken.declare()
     update = broken.project.start_up(continue_on_error=True)
     wait_for("the runner's role", broken.take_rights_away, 60)
@@ -156,6 +161,14 @@ def test_a_crash_loop_shows_the_last_lines_of_the_log(told: Run) -> None:
     assert "Container triton of Pod" in message(told, f"{CRASHING}-1-")
     assert "times (exit code 7). Its log ends with:" in message(told, f"{CRASHING}-1-")
     assert "no such file: weights.bin" in told.output
+
+
+def test_model_files_that_are_not_the_releases_are_named(told: Run) -> None:
+    said = message(told, f"{TAMPERED}-1-")
+
+    assert "Init container model-files of Pod " in said
+    assert f"{TAMPERED}/config.pbtxt" in said
+    assert "sha256:" in said
 
 
 def test_a_claim_that_is_not_bound_is_named_with_what_it_lacks(told: Run) -> None:

@@ -12,6 +12,7 @@ from lightkube.resources.rbac_authorization_v1 import Role
 
 from tests.cluster.harness.cluster import KubernetesCluster
 from tests.cluster.harness.envoy_gateway import EnvoyGateway
+from tests.cluster.models import models_in
 from tests.cluster.project import (
     GATES,
     HOST_NAME,
@@ -173,17 +174,19 @@ def test_routes_edited_or_deleted_by_hand_are_told_and_mended(project: ClusterPr
 
 
 def test_a_cluster_that_the_first_preview_does_not_know(
-    cluster: KubernetesCluster, gateway: EnvoyGateway, tmp_path: Path
+    cluster: KubernetesCluster, gateway: EnvoyGateway, bucket: FakeBucket, tmp_path: Path
 ) -> None:
+    """The release's files come from object storage, as in the stack file that is shipped."""
     with project_in(cluster, "late", tmp_path) as project:
         project.learn_the_cluster_late()
-        project.declare_digits("1")
+        model = models_in(bucket, project, SECRET_KEY, (SERVICE, "1"))
+        project.declare_digits("1", serving={"model": model})
 
         preview = project.preview()
         project.up()
 
         assert "LoadTestGate" in preview.output
-        assert project.weights() == {project.revision("1"): 100}
+        assert project.weights() == {project.outputs()["services"][SERVICE]["live"]: 100}
         assert not project.up().changes
 
 

@@ -144,7 +144,7 @@ class ClusterProject(Project):
         `serving` are further settings of how the cluster serves it.
         """
         releases = [each for each in (release, standby) if each is not None]
-        images = {f"{SERVICE}@{each}": {"reference": self._image(each)} for each in releases}
+        images = {f"{SERVICE}@{each}": {"reference": self.model_image(each)} for each in releases}
         super().declare_digits(
             release,
             standby,
@@ -167,7 +167,7 @@ class ClusterProject(Project):
         served = KubernetesServing.model_validate(
             {
                 "image": TRITON_IMAGE,
-                "model": {"ociImage": {"reference": self._image(release)}},
+                "model": {"ociImage": {"reference": self.model_image(release)}},
                 **SERVING,
                 **serving,
             }
@@ -179,7 +179,8 @@ class ClusterProject(Project):
             kubernetes=served,
         ).id
 
-    def _image(self, release: str) -> str:
+    def model_image(self, release: str) -> str:
+        """An image with the release's files, which pods can mount from now on."""
         reference = f"{MODELS}/{SERVICE}-{release}@{ANY_DIGEST}"
         loaded = load_release(self.serving_root, SERVICE, release)
         self.cluster.images.add_artifact(reference, self.serving_root / loaded.repository.path)

@@ -1,10 +1,10 @@
 """Fifty services in one stack, through engine, provider and API server.
 
-Two are real from end to end: a Triton each, a gate that sends its load, a switch in a Job. The
-other forty-eight have all of their objects, judged by the same API server, but kwok pretends their
-pods; their gates have passed before this stack, and in place of their switches' and drains' Jobs
-the test writes what those would write. Envoy Gateway is real for all fifty and has to accept their
-routes.
+Two are real from end to end: a Triton each, a gate that sends its load, a switch in a Job; one of
+them is promoted, rolled back, refused and turned back among the others. The other forty-eight have
+all of their objects, judged by the same API server, but kwok pretends their pods; their gates have
+passed before this stack, and in place of their switches' and drains' Jobs the test writes what
+those would write. Envoy Gateway is real for all fifty and has to accept their routes.
 
 It takes minutes and so is no part of `make test`.
 """
@@ -19,6 +19,7 @@ from typing import Any
 
 import httpx
 import pytest
+import yaml
 from lightkube.resources.batch_v1 import Job
 from lightkube.resources.core_v1 import Pod
 
@@ -32,9 +33,18 @@ from tests.cluster.many_services import (
     pretended_nodes,
     pretended_pool,
 )
-from tests.cluster.project import LISTENER_PORT, POOL, ClusterProject, HTTPRoute, project_in
-from tests.cluster.users import revision_of
+from tests.cluster.project import (
+    HOST_NAME,
+    LISTENER_PORT,
+    POOL,
+    ClusterProject,
+    HTTPRoute,
+    project_in,
+)
+from tests.cluster.users import Users, revision_of
 from tests.engine.harness.command import Run
+from tests.engine.harness.project import UNDECIDED, UNDECIDED_RETRIES
+from tests.engine.harness.releases import SERVICE, WRONG_ANSWERS, worse_while_there_is
 from tests.engine.harness.waiting import wait_for
 from tidegate.cluster import names
 from tidegate.cluster.client import connect
@@ -43,13 +53,20 @@ from tidegate.spec.kubernetes_gateway import NewGateway
 from tidegate.traffic.gateway_api.recorded import Recorded, RecordedRoutes
 from tidegate.traffic.routes import REVISION_HEADER
 
-pytestmark = [pytest.mark.cluster, pytest.mark.extended, pytest.mark.timeout(900)]
+pytestmark = [pytest.mark.cluster, pytest.mark.extended, pytest.mark.timeout(2400)]
 
 SERVICES = 50
-REAL = tuple(f"real-{number}" for number in range(2))
-PRETENDED = tuple(f"pretended-{number:02d}" for number in range(SERVICES - len(REAL)))
+REAL = "real"
+PRETENDED = tuple(f"pretended-{number:02d}" for number in range(SERVICES - 2))
 PRETENDED_POOL = "pretended"
 PATIENCE_SECONDS = 480.0
+BROKEN = Path("/tmp/broken")  # noqa: S108 - in the pods of the release
+CANARY = {
+    "strategy": "canary",
+    "steps": [{"weight": 30, "seconds": 20}],
+    "minimumRequests": 100,
+    "maxRegression": {"errorRate": 0.05, "latency": {}},
+}
 RUNNER_IMAGE = "registry.test/tidegate/runner:many"
 RUNNER = """#!/bin/sh
 case "$TIDEGATE_RUN" in
@@ -61,11 +78,11 @@ exec {python} "$@"
 
 
 class Stack:
-    """One project with all the services, declared."""
+    """One project with all the services: digits, another real one, the pretended ones."""
 
     def __init__(self, project: ClusterProject) -> None:
         self.project = project
-        self.real = ManyServices(project, POOL, REAL)
+        self.real = ManyServices(project, POOL, (REAL,))
         self.pretended = ManyServices(project, PRETENDED_POOL, PRETENDED)
         for each in (self.real, self.pretended):
             each.publish()
@@ -76,23 +93,46 @@ class Stack:
         asyncio.run(self.pretended.pass_gates())
 
     def declare_real(self) -> None:
-        self.project.declare(self.real.settings(), self._platform)
+        self._declare("1", None, self.real.settings())
 
-    def declare_all(self) -> None:
-        everything = {**self.real.settings(), **self.pretended.settings()}
-        self.project.declare(everything, self._platform)
+    def declare_all(self, release: str = "1", standby: str | None = None, **digits: Any) -> None:
+        """Releases and further settings are those of digits."""
+        beside = {**self.real.settings(), **self.pretended.settings()}
+        self._declare(release, standby, beside, **digits)
+
+    def _declare(
+        self, release: str, standby: str | None, beside: dict[str, Any], **digits: Any
+    ) -> None:
+        self.project.declare_digits(release, standby, **digits)
+        declared = yaml.safe_load(self.project.stack_file.read_text(encoding="utf-8"))["config"]
+        self.project.declare({**declared["tidegate:services"], **beside}, self._platform)
 
     def run(self, *arguments: str) -> Run:
         """Run pulumi, which needs more time here than elsewhere."""
-        run = self.project.start(*arguments, "--yes", "--skip-preview", "--stack", "test")
-        ended = run.wait(PATIENCE_SECONDS)
+        ended = self._ended(*arguments)
         assert ended.succeeded, ended.output[-5000:]
+        return ended
+
+    def refused(self) -> Run:
+        """An `up` that fails."""
+        ended = self._ended("up")
+        assert not ended.succeeded, ended.output[-5000:]
+        return ended
+
+    def _ended(self, *arguments: str) -> Run:
+        """A gate that decided nothing is asked again, as its message says."""
+        for _ in range(UNDECIDED_RETRIES):
+            run = self.project.start(*arguments, "--yes", "--skip-preview", "--stack", "test")
+            ended = run.wait(PATIENCE_SECONDS)
+            if UNDECIDED not in ended.output:
+                break
         return ended
 
     @property
     def revisions(self) -> dict[str, str]:
         found = {**self.real.revisions(), **self.pretended.revisions()}
-        return {service: revision.id for service, revision in found.items()}
+        ids = {service: revision.id for service, revision in found.items()}
+        return {SERVICE: self.project.revision("1"), **ids}
 
     def recorded(self) -> list[Recorded]:
         """Routes of every service as the API server has them."""
@@ -150,12 +190,21 @@ def test_fifty_services_come_stay_and_go(stack: Stack, gateway: EnvoyGateway) ->
     }
     assert project.servers() == set(revisions.values())
     gated = {each.metadata.labels[names.SERVICE_LABEL] for each in gates(project)}
-    assert gated == set(REAL)
-    for service in REAL:
+    assert gated == {SERVICE, REAL}
+    for service in (SERVICE, REAL):
         assert answered_by(project, gateway, service) == revisions[service]
     wait_for("Envoy Gateway's word on all routes", lambda: are_accepted(stack.recorded()), 60)
 
     assert not stack.run("up").changes
+
+    promoted_and_rolled_back(stack, gateway)
+    refused_by_its_gate(stack)
+    turned_back(stack, gateway)
+    assert {
+        each.routes.service: dict(each.routes.weights)
+        for each in stack.recorded()
+        if each.routes.service != SERVICE
+    } == {service: {revision: 100} for service, revision in revisions.items() if service != SERVICE}
 
     stack.run("destroy")
 
@@ -163,6 +212,48 @@ def test_fifty_services_come_stay_and_go(stack: Stack, gateway: EnvoyGateway) ->
     wait_for("the end of all pods", lambda: not project.objects(Pod), 60)
     assert project.objects(HTTPRoute) == []
     assert project.resources() == []
+
+
+def promoted_and_rolled_back(stack: Stack, gateway: EnvoyGateway) -> None:
+    project = stack.project
+    one, release = project.revision("1"), project.new_release()
+    two = project.revision(release)
+    with Users(project, gateway) as users:
+        stack.declare_all(release, standby="1")
+        stack.run("up")
+        assert project.weights() == {one: 0, two: 100}
+        before = len(gates(project))
+        stack.declare_all("1", standby=release)
+        stack.run("up")
+        assert project.weights() == {one: 100, two: 0}
+        assert len(gates(project)) == before, "no gate to wait for"
+    assert users.failures == []
+    assert users.revisions == [one, two, one]
+
+
+def refused_by_its_gate(stack: Stack) -> None:
+    project = stack.project
+    bad = project.new_release(WRONG_ANSWERS.apply)
+    stack.declare_all(bad, standby="1")
+
+    assert f"{SERVICE}@{bad} takes no traffic. FAIL" in stack.refused().output
+    assert project.weights()[project.revision("1")] == 100
+
+
+def turned_back(stack: Stack, gateway: EnvoyGateway) -> None:
+    project = stack.project
+    worse = project.new_release(worse_while_there_is(BROKEN, Path("/none")).apply)
+    one, two = project.revision("1"), project.revision(worse)
+    stack.declare_all(worse, standby="1", switch=CANARY)
+    with Users(project, gateway):
+        update = project.start_canary(two, 30)
+        for pod in project.server_pods(two):
+            project.cluster.kubelet.execute(project.namespace, pod, ["touch", str(BROKEN)])
+        run = update.wait(PATIENCE_SECONDS)
+
+    assert not run.succeeded
+    assert f"{one} takes all traffic of {SERVICE} again" in run.output
+    assert project.weights()[one] == 100
 
 
 def gates(project: ClusterProject) -> list[Any]:
@@ -181,7 +272,7 @@ def answered_by(project: ClusterProject, gateway: EnvoyGateway, service: str) ->
     (address,) = gateway.envoys(project.namespace, "tidegate")
     answer = httpx.get(
         f"http://{address}:{LISTENER_PORT}/v2/models/{service}/ready",
-        headers={"host": host_name(service)},
+        headers={"host": HOST_NAME if service == SERVICE else host_name(service)},
         trust_env=False,
     )
     assert answer.status_code == httpx.codes.OK, answer.text

@@ -203,6 +203,8 @@ def _placement(
     parent: pulumi.Resource, name: str, args: GpuNodesArgs, plan: GkePlan
 ) -> container.NodePoolPlacementPolicyArgs | None:
     """A policy of the user's, one for an NVLink domain, or GKE's own for compact placement."""
+    if plan.placement_type is None:
+        return None
     around, placement = args.surroundings, args.pool.pool.placement
     policy: pulumi.Input[str] | None = placement.policy_name
     if policy is None and placement.topology is not None:
@@ -216,6 +218,4 @@ def _placement(
             ),
             opts=pulumi.ResourceOptions(parent=parent),
         ).name
-    if policy is None and plan.placement_type is None:
-        return None
-    return container.NodePoolPlacementPolicyArgs(type="COMPACT", policy_name=policy)
+    return container.NodePoolPlacementPolicyArgs(type=plan.placement_type, policy_name=policy)

@@ -59,7 +59,7 @@ class Placement(SpecModel):
     """`compact`: nodes close together, in a cluster placement group or by a compact policy.
 
     Google Cloud alone: `topology` of an accelerator's NVLink domain, such as 1x72, and
-    `policy_name` of a resource policy that exists already.
+    `policy_name` of a resource policy that exists already. Either is compact placement too.
     """
 
     compact: bool = False

@@ -30,6 +30,19 @@ class PoolFacts:
             return (self.pool.capacity.zone,)
         return self.pool.zones or self.cluster_zones
 
+    @property
+    def compact_by(self) -> tuple[str, object] | None:
+        """The field, with its value, that puts the nodes close together; None: nothing does.
+
+        On Google Cloud the pool of a named policy and that of an NVLink domain are compact too.
+        """
+        placement = self.pool.placement
+        if self.cloud == "gcp" and placement.policy_name is not None:
+            return "placement.policyName", placement.policy_name
+        if self.cloud == "gcp" and placement.topology is not None:
+            return "placement.topology", placement.topology
+        return ("placement.compact", True) if placement.compact else None
+
 
 def version_numbers(version: str) -> tuple[int, ...]:
     """The numbers of a version such as 1.34.1-gke.1829001, to compare it with another."""

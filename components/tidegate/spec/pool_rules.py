@@ -127,12 +127,11 @@ def _sharing_findings(facts: PoolFacts) -> Findings:
 
 
 def _placement_findings(facts: PoolFacts) -> Findings:
-    if facts.pool.placement.compact and len(facts.zones) > 1:
+    if facts.compact_by is not None and len(facts.zones) > 1:
         yield SpecError(
-            "placement.compact",
-            True,
+            *facts.compact_by,
             f"compact placement is in one zone and the pool has {len(facts.zones)}",
-            f"zones: [{facts.zones[0]}], or placement.compact: false",
+            f"zones: [{facts.zones[0]}], or no placement",
         )
 
 

@@ -149,12 +149,11 @@ def _flex_findings(facts: PoolFacts) -> Findings:
             "flex-start adds nodes when pods ask for them, GKE refuses a fixed count",
             f"nodes: {{min: 0, max: {pool.nodes_max}}}",
         )
-    if pool.placement.compact and not facts.machine.flex_start_compact:
+    if facts.compact_by is not None and not facts.machine.flex_start_compact:
         yield SpecError(
-            "placement.compact",
-            True,
+            *facts.compact_by,
             f"flex-start with compact placement is for A3 Ultra and A4, not {facts.machine.name}",
-            "placement.compact: false, or machineType: a3-ultragpu-8g or a4-highgpu-8g",
+            "no placement, or machineType: a3-ultragpu-8g or a4-highgpu-8g",
         )
 
 
@@ -176,25 +175,32 @@ def _queued_findings(facts: PoolFacts) -> Findings:
             "queued provisioning starts from no nodes",
             f"nodes: {{min: 0, max: {pool.nodes_max}}}",
         )
-    if pool.placement.compact:
+    if facts.compact_by is not None:
         yield SpecError(
-            "placement.compact",
-            True,
+            *facts.compact_by,
             "GKE refuses compact placement with queued provisioning",
-            "placement.compact: false, or capacity.kind: flexStart",
+            "no placement, or capacity.kind: flexStart",
         )
 
 
 def _compact_findings(facts: PoolFacts) -> Findings:
     pool, machine = facts.pool, facts.machine
-    if pool.placement.compact and pool.upgrade.strategy == "blueGreen":
+    if facts.compact_by is not None and pool.upgrade.strategy == "blueGreen":
         yield SpecError(
             "upgrade.strategy",
             "blueGreen",
-            "the second set of nodes would not fit beside the first, GKE refuses it",
-            "upgrade.strategy: surge, or placement.compact: false",
+            "the second set of nodes would not fit beside the first, GKE refuses it with compact "
+            f"placement, which {facts.compact_by[0]} is",
+            "upgrade.strategy: surge, or no placement",
         )
-    topology = pool.placement.topology
+    topology, policy = pool.placement.topology, pool.placement.policy_name
+    if topology is not None and policy is not None:
+        yield SpecError(
+            "placement.policyName",
+            policy,
+            f"a pool has one policy, and topology: {topology} is another, which is made for it",
+            "topology alone, or policyName alone, of a policy with that topology",
+        )
     if topology is not None and topology not in machine.topologies:
         known = ", ".join(machine.topologies)
         yield SpecError(

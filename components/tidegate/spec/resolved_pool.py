@@ -234,7 +234,7 @@ def _gke_plan(facts: PoolFacts, local: LocalDiskUse, repair: bool, project: str 
         max_shared_clients=pool.sharing.clients if pool.sharing.strategy else None,
         gpu_partition_size=pool.sharing.mig_profile,
         driver_version=versions[pool.image.driver],
-        placement_type="COMPACT" if pool.placement.compact else None,
+        placement_type="COMPACT" if facts.compact_by is not None else None,
         upgrade_strategy="BLUE_GREEN" if pool.upgrade.strategy == "blueGreen" else "SURGE",
         local_ssds=(machine.local_ssds or 0) if local in ("ephemeral", "block") else 0,
         nodes_by_zone=pool.nodes_max // len(facts.zones) if pool.is_static else None,

@@ -96,6 +96,8 @@ def test_queued_nodes_start_at_none_and_say_that_they_are_queued() -> None:
 def test_compact_placement_and_an_nvlink_domain() -> None:
     compact = node_pool("a3-megagpu-8g", placement={"compact": True}, **ONE_ZONE)
     assert compact["placementPolicy"] == {"type": "COMPACT"}
+    named = node_pool("a3-megagpu-8g", placement={"policyName": "near"}, **ONE_ZONE)
+    assert named["placementPolicy"] == {"type": "COMPACT", "policyName": "near"}
     declared = declare(
         gcp(
             pool(

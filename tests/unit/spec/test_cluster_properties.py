@@ -14,6 +14,7 @@ from tidegate.spec.cluster_plan import ClusterPlan, parse_cluster
 from tidegate.spec.cluster_rules import check_cluster, cluster_errors, cluster_fabric
 from tidegate.spec.errors import SpecError
 from tidegate.spec.network_plan import gke_node_range, subnets
+from tidegate.spec.node_pool import Placement
 from tidegate.spec.resolved_pool import PURPOSE_LABEL, ResolvedPool
 
 pytestmark = pytest.mark.unit
@@ -23,6 +24,14 @@ FEWER = settings(max_examples=200, deadline=None, derandomize=True)
 MANY = settings(FEWER, max_examples=500, suppress_health_check=[HealthCheck.too_slow])
 AWS_ZONES = ["us-east-2a", "us-east-2b", "us-east-2c"]
 GCP_ZONES = ["us-central1-a", "us-central1-b", "us-central1-c"]
+PLACEMENTS = [
+    {"compact": True},
+    {"compact": False},
+    {"policyName": "near"},
+    {"topology": "1x72"},
+    {"compact": True, "topology": "1x72"},
+    {"topology": "1x72", "policyName": "near"},
+]
 PROFILES = sorted({profile for gpu in gpu_models() for profile in gpu.multi_instance})
 
 
@@ -75,10 +84,14 @@ def node_pools(cloud: str, zones: list[str]) -> SearchStrategy[Document]:
             "purpose": st.sampled_from(["training", "inference"]),
             "machineType": st.sampled_from([each.name for each in own]),
             "nodes": st.sampled_from([3, 6, 9]) | ranges,
-        }
+        },
+        # Drawn more often than the options, because most go together in one zone only.
+        optional={
+            "zones": st.lists(st.sampled_from(zones), min_size=1, max_size=2),
+            "placement": st.sampled_from(PLACEMENTS),
+        },
     )
     options: dict[str, SearchStrategy[Any]] = {
-        "zones": st.lists(st.sampled_from(zones), max_size=2),
         "fabric": st.fixed_dictionaries(
             {"kind": st.sampled_from(["none", fabric, fabric, "efa"])},
             optional={
@@ -95,9 +108,6 @@ def node_pools(cloud: str, zones: list[str]) -> SearchStrategy[Document]:
                 "strategy": st.sampled_from(["timeSlicing", "mps"]),
                 "clients": st.integers(1, 60),
             },
-        ),
-        "placement": st.fixed_dictionaries(
-            {"compact": st.booleans()}, optional={"topology": st.just("1x72")}
         ),
         "disks": st.fixed_dictionaries(
             {},
@@ -280,7 +290,12 @@ def _check_gke(pool: ResolvedPool) -> None:
     assert not (plan.flex_start and pool.pool.is_static)
     assert not (plan.queued and (pool.pool.nodes_min or plan.placement_type))
     assert not (plan.spot and plan.reservation_values)
+    placement = pool.pool.placement
+    assert bool(plan.placement_type) == (placement != Placement())
     assert not (plan.placement_type and plan.upgrade_strategy == "BLUE_GREEN")
+    assert not (plan.placement_type and len(pool.zones) > 1)
+    assert not (plan.placement_type and plan.flex_start and not pool.machine.flex_start_compact)
+    assert not (placement.topology and placement.policy_name)
     assert (plan.reservation_affinity == "SPECIFIC_RESERVATION") == bool(plan.reservation_values)
     assert not (plan.gpu_partition_size and plan.sharing_strategy == "MPS")
     if plan.nodes_by_zone is not None:

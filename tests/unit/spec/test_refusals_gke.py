@@ -23,6 +23,8 @@ FLEX = {"kind": "flexStart"}
 QUEUED = {"kind": "queued"}
 RESERVATION = {"kind": "reservation", "reservation": "gpus"}
 COMPACT = {"compact": True}
+NEAR = {"policyName": "near"}
+DOMAIN = {"topology": "1x72"}
 LUSTRE = {
     "kind": "managedLustre",
     "capacityGib": 18000,
@@ -95,6 +97,23 @@ COMBINATIONS = [
     Combination("compact without blue-green", a3(placement=COMPACT, zones=ZONE),
                 a3(placement=COMPACT, zones=ZONE, upgrade={"strategy": "blueGreen"}),
                 "upgrade.strategy"),
+    Combination("a policy by name in one zone", a3(placement=NEAR, zones=ZONE),
+                a3(placement=NEAR), "placement.policyName"),
+    Combination("an NVLink domain in one zone", a4x(placement=DOMAIN, zones=ZONE, fabric={}),
+                a4x(placement=DOMAIN, fabric={}), "placement.topology"),
+    Combination("a policy by name and flex-start on A3 Ultra and A4 only",
+                ultra(capacity=FLEX, placement=NEAR, zones=ZONE),
+                a3(capacity=FLEX, placement=NEAR, zones=ZONE), "placement.policyName"),
+    Combination("a policy by name without queued nodes", a3(placement=NEAR, zones=ZONE),
+                a3(capacity=QUEUED, placement=NEAR, zones=ZONE), "placement.policyName"),
+    Combination("a policy by name without blue-green", a3(placement=NEAR, zones=ZONE),
+                a3(placement=NEAR, zones=ZONE, upgrade={"strategy": "blueGreen"}),
+                "upgrade.strategy"),
+    Combination("an NVLink domain without blue-green", a4x(placement=DOMAIN, zones=ZONE),
+                a4x(placement=DOMAIN, zones=ZONE, upgrade={"strategy": "blueGreen"}),
+                "upgrade.strategy"),
+    Combination("a policy by name or one for an NVLink domain", a4x(placement=NEAR, zones=ZONE),
+                a4x(placement=NEAR | DOMAIN, zones=ZONE), "placement.policyName"),
     Combination("blocks of a reservation with a zone",
                 a3(capacity=RESERVATION | {"block": "b1"}, zones=ZONE),
                 a3(capacity=RESERVATION | {"block": "b1"}), "zones"),
@@ -267,7 +286,7 @@ NODES = [
     Case("uneven over zones", a3(nodes=4), "nodes", 4, "a multiple of 3"),
     Case(
         "accelerator topology of another type",
-        a3(placement={"topology": "1x72"}),
+        a3(placement={"topology": "1x72"}, zones=ZONE),
         "placement.topology",
         "1x72",
         "leave it out",

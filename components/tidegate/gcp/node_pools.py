@@ -52,7 +52,7 @@ class SystemNodes(pulumi.ComponentResource):
                 total_max_node_count=pool.nodes.max,
                 location_policy="BALANCED",
             ),
-            initial_node_count=-(-pool.nodes.min // len(args.zones)),
+            initial_node_count=pool.nodes.first_by_zone(len(args.zones)),
             management=container.NodePoolManagementArgs(auto_repair=True, auto_upgrade=True),
             upgrade_settings=container.NodePoolUpgradeSettingsArgs(
                 strategy="SURGE", max_surge=1, max_unavailable=0
@@ -121,7 +121,7 @@ class GpuNodes(pulumi.ComponentResource):
             node_config=gpu_node_config(around, resolved, plan),
             node_count=plan.nodes_by_zone,
             autoscaling=_autoscaling(resolved, plan),
-            initial_node_count=_first_count(resolved, plan),
+            initial_node_count=plan.first_by_zone,
             opts=_options(self, delete_before_replace=limited),
         )
         self.register_outputs({})
@@ -173,13 +173,6 @@ def _autoscaling(resolved: ResolvedPool, plan: GkePlan) -> container.NodePoolAut
         # Where there is room, or as evenly as can be.
         location_policy="ANY" if scarce else "BALANCED",
     )
-
-
-def _first_count(resolved: ResolvedPool, plan: GkePlan) -> int | None:
-    """By zone, until the autoscaler takes over."""
-    if plan.nodes_by_zone is not None:
-        return None
-    return -(-resolved.pool.nodes_min // len(resolved.zones))
 
 
 def _upgrade(resolved: ResolvedPool, plan: GkePlan) -> container.NodePoolUpgradeSettingsArgs:

@@ -18,6 +18,7 @@ from tidegate.spec.network_rules import PoolAddresses, network_findings
 from tidegate.spec.node_pool import NodePool
 from tidegate.spec.pool_facts import Findings, PoolFacts
 from tidegate.spec.pool_rules import pool_findings
+from tidegate.spec.pool_rules_gke_nodes import range_findings
 from tidegate.spec.refusals import refuse, within
 from tidegate.spec.resolved_pool import ResolvedPool, resolve_pool
 from tidegate.spec.storage_rules import storage_findings
@@ -162,6 +163,8 @@ def _system_findings(plan: ClusterPlan) -> Findings:
             "without these nodes no controller runs that could add others",
             "min: 2 or more",
         )
+    if plan.cloud == "gcp":
+        yield from range_findings("system.nodes.max", plan.system.nodes, len(plan.zones))
 
 
 def _together_findings(plan: ClusterPlan) -> Findings:

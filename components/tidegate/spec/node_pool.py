@@ -43,6 +43,14 @@ class NodeRange(SpecModel):
             raise ValueError(f"write a max of at least {self.min}, which is the min")
         return self
 
+    def first_by_zone(self, zones: int) -> int:
+        """How many nodes each of so many zones starts with on GKE: the `min`, rounded up.
+
+        GKE's autoscaler looks at the minimum when it removes nodes, and never adds any for it:
+        https://cloud.google.com/kubernetes-engine/docs/how-to/cluster-autoscaler#node_pool_size_mismatching
+        """
+        return -(-self.min // zones)
+
 
 def _form_of_nodes(value: object) -> str:
     return "range" if isinstance(value, dict | NodeRange) else "count"

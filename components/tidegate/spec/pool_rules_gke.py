@@ -9,6 +9,7 @@ import re
 from tidegate.spec.capacity import MAX_FLEX_SECONDS, Reservation
 from tidegate.spec.errors import SpecError
 from tidegate.spec.pool_facts import Findings, PoolFacts, version_numbers
+from tidegate.spec.pool_rules_gke_nodes import node_findings
 
 MANAGED_NETWORKS_FROM = "1.34.1-gke.1829001"
 """First version with managed DRANET (cluster-toolkit, gpu_direct.tf)."""
@@ -33,7 +34,7 @@ def gke_findings(facts: PoolFacts) -> Findings:
     yield from _flex_findings(facts)
     yield from _queued_findings(facts)
     yield from _compact_findings(facts)
-    yield from _node_findings(facts)
+    yield from node_findings(facts)
 
 
 def _fabric_findings(facts: PoolFacts) -> Findings:
@@ -208,43 +209,4 @@ def _compact_findings(facts: PoolFacts) -> Findings:
             topology,
             f"{machine.name} has no such accelerator topology",
             f"one of {known}" if known else "leave it out",
-        )
-
-
-def _node_findings(facts: PoolFacts) -> Findings:
-    pool, machine = facts.pool, facts.machine
-    if pool.elastic:
-        yield SpecError(
-            "elastic",
-            True,
-            "GKE's own autoscaler follows nodes: {min, max}",
-            "leave it out on Google Cloud",
-        )
-    if pool.image.family in ("al2023", "bottlerocket"):
-        yield SpecError("image.family", pool.image.family, "GKE has no such image", "cos or ubuntu")
-    boot = pool.disks.boot_type
-    if boot is not None and boot not in machine.boot_disks:
-        yield SpecError(
-            "disks.bootType",
-            boot,
-            f"{machine.name} does not boot from it",
-            f"one of {', '.join(machine.boot_disks)}",
-        )
-    local = pool.disks.local
-    if local == "raid0":
-        yield SpecError("disks.local", local, "it is AWS's", "ephemeral, block or none")
-    if local in ("ephemeral", "block") and not machine.has_local_disks:
-        yield SpecError(
-            "disks.local",
-            local,
-            f"no source shows local disks that come with {machine.name}",
-            "local: none, or a machineType with local SSDs",
-        )
-    if pool.is_static and pool.nodes_max % len(facts.zones):
-        count = len(facts.zones)
-        yield SpecError(
-            "nodes",
-            pool.nodes_max,
-            f"GKE counts nodes by zone, and they cannot be spread evenly over {count} zones",
-            f"a multiple of {count}, or fewer zones",
         )

@@ -54,7 +54,7 @@ class EksPlan:
 
 @dataclass(frozen=True)
 class GkePlan:
-    """Values of a GKE node pool. Counts are of all zones together."""
+    """Values of a GKE node pool. Nodes by zone: always as many of a fixed count, else at first."""
 
     image_type: str
     boot_disk: str
@@ -73,6 +73,7 @@ class GkePlan:
     upgrade_strategy: str
     local_ssds: int
     nodes_by_zone: int | None
+    first_by_zone: int | None
 
 
 @dataclass(frozen=True)
@@ -216,6 +217,7 @@ def _eks_plan(facts: PoolFacts, local: LocalDiskUse) -> EksPlan:
 
 def _gke_plan(facts: PoolFacts, local: LocalDiskUse, repair: bool, project: str | None) -> GkePlan:
     pool, machine, capacity = facts.pool, facts.machine, facts.pool.capacity
+    nodes, zones = pool.nodes, len(facts.zones)
     reserved = capacity.kind == "reservation"
     sharing = {"timeSlicing": "TIME_SHARING", "mps": "MPS"}
     limited = capacity.kind in ("flexStart", "queued")
@@ -237,7 +239,8 @@ def _gke_plan(facts: PoolFacts, local: LocalDiskUse, repair: bool, project: str 
         placement_type="COMPACT" if facts.compact_by is not None else None,
         upgrade_strategy="BLUE_GREEN" if pool.upgrade.strategy == "blueGreen" else "SURGE",
         local_ssds=(machine.local_ssds or 0) if local in ("ephemeral", "block") else 0,
-        nodes_by_zone=pool.nodes_max // len(facts.zones) if pool.is_static else None,
+        nodes_by_zone=nodes // zones if isinstance(nodes, int) else None,
+        first_by_zone=None if isinstance(nodes, int) else nodes.first_by_zone(zones),
     )
 
 

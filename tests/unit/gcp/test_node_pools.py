@@ -50,6 +50,7 @@ def test_a_range_is_the_autoscalers_and_a_count_is_by_zone() -> None:
         "locationPolicy": "BALANCED",
     }
     assert "nodeCount" not in moving
+    assert moving["initialNodeCount"] == 1
     fixed = node_pool("g2-standard-8", nodes=6)
     assert fixed["nodeCount"] == 2
     assert "autoscaling" not in fixed

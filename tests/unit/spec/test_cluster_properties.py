@@ -72,18 +72,24 @@ def capacities(zones: list[str]) -> SearchStrategy[Document]:
     )
 
 
+def ranges() -> SearchStrategy[Document]:
+    least, most = st.integers(0, 4), st.integers(1, 6) | st.integers(1, 70)
+    return st.tuples(least, most).map(lambda pair: {"min": min(pair), "max": max(pair)})
+
+
+def systems() -> SearchStrategy[Document]:
+    return st.fixed_dictionaries({"nodes": ranges()})
+
+
 def node_pools(cloud: str, zones: list[str]) -> SearchStrategy[Document]:
     own = machine_types("aws" if cloud == "aws" else "gcp")
-    ranges = st.tuples(st.integers(0, 4), st.integers(1, 70)).map(
-        lambda pair: {"min": min(pair), "max": max(pair)}
-    )
     fabric = "efa" if cloud == "aws" else "gpuDirect"
     needed = st.fixed_dictionaries(
         {
             "name": st.sampled_from(["a", "b", "c", "d-1"]),
             "purpose": st.sampled_from(["training", "inference"]),
             "machineType": st.sampled_from([each.name for each in own]),
-            "nodes": st.sampled_from([3, 6, 9]) | ranges,
+            "nodes": st.sampled_from([3, 6, 9]) | ranges(),
         },
         # Drawn more often than the options, because most go together in one zone only.
         optional={
@@ -189,9 +195,9 @@ def documents() -> SearchStrategy[Document]:
         return st.fixed_dictionaries(
             {"pools": st.lists(node_pools(cloud, zones), max_size=3)},
         ).flatmap(
-            lambda more: some_of({"storage": storage(zones), "network": networks()}, 1).map(
-                lambda rest: base | more | rest
-            )
+            lambda more: some_of(
+                {"storage": storage(zones), "network": networks(), "system": systems()}, 1
+            ).map(lambda rest: base | more | rest)
         )
 
     return st.sampled_from(["aws", "gcp"]).flatmap(with_cloud)
@@ -253,6 +259,8 @@ def _check_plan(plan: ClusterPlan) -> None:
         ranges = subnets(plan.network, plan.zones)
         assert len({*ranges.private.values(), *ranges.public.values()}) == 2 * len(plan.zones)
     else:
+        nodes, zones = plan.system.nodes, len(plan.zones)
+        assert nodes.min <= nodes.first_by_zone(zones) * zones <= nodes.max
         assert gke_node_range(plan.network)
         networks = cluster_fabric(plan, NOW)
         used = [cidr for each in networks for cidr in (*each.gvnic_ranges, *each.rdma_ranges)]
@@ -300,3 +308,7 @@ def _check_gke(pool: ResolvedPool) -> None:
     assert not (plan.gpu_partition_size and plan.sharing_strategy == "MPS")
     if plan.nodes_by_zone is not None:
         assert plan.nodes_by_zone * len(pool.zones) == pool.pool.nodes_max
+    if plan.first_by_zone is not None:
+        first = plan.first_by_zone * len(pool.zones)
+        assert pool.pool.nodes_min <= first <= pool.pool.nodes_max
+        assert first < pool.pool.nodes_min + len(pool.zones)

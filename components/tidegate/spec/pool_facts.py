@@ -43,6 +43,11 @@ class PoolFacts:
             return "placement.topology", placement.topology
         return ("placement.compact", True) if placement.compact else None
 
+    def is_before(self, gke_version: str) -> bool:
+        """Whether the cluster is older for certain: without gkeVersion its patch is not known."""
+        there = version_numbers(self.gke_version or self.kubernetes_version)
+        return there < version_numbers(gke_version)[: len(there)]
+
 
 def version_numbers(version: str) -> tuple[int, ...]:
     """The numbers of a version such as 1.34.1-gke.1829001, to compare it with another."""

@@ -8,7 +8,7 @@ import re
 
 from tidegate.spec.capacity import MAX_FLEX_SECONDS, Reservation
 from tidegate.spec.errors import SpecError
-from tidegate.spec.pool_facts import Findings, PoolFacts, version_numbers
+from tidegate.spec.pool_facts import Findings, PoolFacts
 from tidegate.spec.pool_rules_gke_nodes import node_findings
 
 MANAGED_NETWORKS_FROM = "1.34.1-gke.1829001"
@@ -81,9 +81,8 @@ def _fabric_findings(facts: PoolFacts) -> Findings:
 
 
 def _managed_version_findings(facts: PoolFacts) -> Findings:
-    version = facts.gke_version or facts.kubernetes_version
-    wanted = version_numbers(MANAGED_NETWORKS_FROM)
-    if version_numbers(version) < wanted[: len(version_numbers(version))]:
+    if facts.is_before(MANAGED_NETWORKS_FROM):
+        version = facts.gke_version or facts.kubernetes_version
         yield SpecError(
             "fabric.mode",
             "managed",

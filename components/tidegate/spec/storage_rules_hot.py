@@ -1,6 +1,6 @@
 """Sizes and throughputs of the fast file systems that a cloud does not offer."""
 
-from tidegate.spec.catalogue import Cloud
+from tidegate.spec.catalogue import Architecture, Cloud
 from tidegate.spec.errors import SpecError
 from tidegate.spec.pool_facts import Findings, PoolFacts
 from tidegate.spec.storage_tiers import (
@@ -31,6 +31,13 @@ MANAGED_LUSTRE_GIB = {
 """By MB/s for each TiB: smallest size and step, up to where, the step above, largest size.
 https://docs.cloud.google.com/managed-lustre/docs/performance-tiers"""
 
+MANAGED_LUSTRE_FROM: dict[Architecture, str] = {
+    "x86_64": "1.33.2-gke.1111000",
+    "arm64": "1.34.1-gke.2541000",
+}
+"""By the nodes' processors: the first version whose nodes mount it, on Container-Optimized OS only.
+https://docs.cloud.google.com/managed-lustre/docs/lustre-csi-driver-overview#limitations"""
+
 LUSTRE_NAME_LENGTH = 8
 """lustre_v1.Instance.filesystem: letters and digits, at most eight."""
 
@@ -51,6 +58,7 @@ def hot_findings(tiers: StorageTiers, cloud: Cloud, pools: tuple[PoolFacts, ...]
             yield _no_bucket(hot.repository_prefix)
     elif isinstance(hot, ManagedLustre) and cloud == "gcp":
         yield from _managed_lustre_findings(hot)
+        yield from _managed_lustre_node_findings(pools)
     elif isinstance(hot, Parallelstore) and cloud == "gcp":
         yield from _parallelstore_findings(hot)
     elif hot is not None and hot.kind == "localNvme":
@@ -158,6 +166,32 @@ def _managed_lustre_size_findings(
         f"in steps of {first}, of {upper_step} above {threshold}",
         str(mend),
     )
+
+
+def _managed_lustre_node_findings(pools: tuple[PoolFacts, ...]) -> Findings:
+    for facts in pools:
+        if facts.pool.image.family == "ubuntu":
+            yield SpecError(
+                f"pools.{facts.pool.name}.image.family",
+                "ubuntu",
+                "nodes mount Managed Lustre, which is storage.hot, on Container-Optimized OS only",
+                "image.family: cos, or another storage.hot",
+            )
+    for architecture, first in MANAGED_LUSTRE_FROM.items():
+        late = [
+            each
+            for each in pools
+            if each.machine.architecture == architecture and each.is_before(first)
+        ]
+        if late:
+            names = ", ".join(each.pool.name for each in late)
+            yield SpecError(
+                "gkeVersion",
+                late[0].gke_version,
+                f"{architecture} nodes, those of {names}, mount Managed Lustre, which is "
+                f"storage.hot, from GKE {first} on",
+                f"gkeVersion: {first} or newer, or another storage.hot",
+            )
 
 
 def _parallelstore_findings(store: Parallelstore) -> Findings:

@@ -16,6 +16,7 @@ from tidegate.spec.errors import SpecError
 from tidegate.spec.network_plan import gke_node_range, subnets
 from tidegate.spec.node_pool import Placement
 from tidegate.spec.resolved_pool import PURPOSE_LABEL, ResolvedPool
+from tidegate.spec.storage_tiers import ManagedLustre
 
 pytestmark = pytest.mark.unit
 
@@ -262,6 +263,8 @@ def _check_plan(plan: ClusterPlan) -> None:
         nodes, zones = plan.system.nodes, len(plan.zones)
         assert nodes.min <= nodes.first_by_zone(zones) * zones <= nodes.max
         assert gke_node_range(plan.network)
+        with_lustre = isinstance(plan.storage.hot, ManagedLustre)
+        assert not (with_lustre and any(each.image.family == "ubuntu" for each in plan.pools))
         networks = cluster_fabric(plan, NOW)
         used = [cidr for each in networks for cidr in (*each.gvnic_ranges, *each.rdma_ranges)]
         assert len(used) == len(set(used))

@@ -25,6 +25,7 @@ RESERVATION = {"kind": "reservation", "reservation": "gpus"}
 COMPACT = {"compact": True}
 NEAR = {"policyName": "near"}
 DOMAIN = {"topology": "1x72"}
+ARM_LUSTRE_FROM = "1.34.1-gke.2541000"
 LUSTRE = {
     "kind": "managedLustre",
     "capacityGib": 18000,
@@ -120,6 +121,18 @@ COMBINATIONS = [
                 a3(nodes={"min": 4, "max": 5}), "nodes.max"),
     Combination("nodes for controllers in every zone", gcp(system={"nodes": {"min": 2, "max": 3}}),
                 gcp(system={"nodes": {"min": 2, "max": 2}}), "system.nodes.max"),
+    Combination("Managed Lustre on Container-Optimized OS only",
+                gcp(pool("g2-standard-4", image={"family": "cos"}), storage={"hot": LUSTRE}),
+                gcp(pool("g2-standard-4", image={"family": "ubuntu"}), storage={"hot": LUSTRE}),
+                "pools.gpus.image.family"),
+    Combination("Managed Lustre on arm64 nodes of a version that mounts it",
+                a4x(zones=ZONE) | {"storage": {"hot": LUSTRE}, "gkeVersion": ARM_LUSTRE_FROM},
+                a4x(zones=ZONE) | {"storage": {"hot": LUSTRE}}, "gkeVersion"),
+    Combination("Managed Lustre on x86 nodes of a version that mounts it",
+                gcp(pool("g2-standard-4"), storage={"hot": LUSTRE}, kubernetesVersion="1.33",
+                    gkeVersion="1.33.2-gke.1111000"),
+                gcp(pool("g2-standard-4"), storage={"hot": LUSTRE}, kubernetesVersion="1.33",
+                    gkeVersion="1.33.2-gke.1110999"), "gkeVersion"),
     Combination("blocks of a reservation with a zone",
                 a3(capacity=RESERVATION | {"block": "b1"}, zones=ZONE),
                 a3(capacity=RESERVATION | {"block": "b1"}), "zones"),
@@ -363,6 +376,20 @@ NETWORK = [
 ]
 
 STORAGE = [
+    Case(
+        "Lustre on arm64 nodes of a version that does not mount it",
+        a4x(zones=ZONE) | {"storage": {"hot": LUSTRE}, "gkeVersion": "1.34.1-gke.2540999"},
+        "gkeVersion",
+        "1.34.1-gke.2540999",
+        ARM_LUSTRE_FROM,
+    ),
+    Case(
+        "Lustre on Ubuntu",
+        gcp(pool("g2-standard-4", image={"family": "ubuntu"}), storage={"hot": LUSTRE}),
+        "pools.gpus.image.family",
+        "ubuntu",
+        "image.family: cos",
+    ),
     Case(
         "Lustre of a size not offered",
         lustre(capacityGib=20000),

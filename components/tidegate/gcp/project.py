@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 
 import pulumi
-from pulumi_gcp import organizations
+from pulumi_gcp import organizations, storage
 
 from tidegate.spec.errors import SpecError
 
@@ -28,10 +28,6 @@ class Project:
     def compute_engine(self) -> pulumi.Output[str]:
         return self._service_agent("compute-system")
 
-    @property
-    def cloud_storage(self) -> pulumi.Output[str]:
-        return self._service_agent("gs-project-accounts")
-
     def workload(self, namespace: str, service_account: str) -> pulumi.Output[str]:
         """The IAM member that pods with this Kubernetes service account are."""
         return pulumi.Output.concat(
@@ -45,6 +41,12 @@ class Project:
         return pulumi.Output.concat(
             "serviceAccount:service-", self.number, f"@{service}.iam.gserviceaccount.com"
         )
+
+
+def cloud_storage(project: Project, opts: pulumi.InvokeOptions) -> pulumi.Output[str]:
+    """Cloud Storage's own account. Asked for, not composed: a project has it once it is asked for,
+    and nothing can be granted to it before."""
+    return storage.get_project_service_account_output(project=project.id, opts=opts).member
 
 
 def project_of(

@@ -73,6 +73,16 @@ def _client_config(_: Mapping[str, Any]) -> Mapping[str, Any]:
     }
 
 
+def _storage_account(arguments: Mapping[str, Any]) -> Mapping[str, Any]:
+    email = f"service-{gcp_rules.PROJECT_NUMBER}@gs-project-accounts.iam.gserviceaccount.com"
+    return {
+        "id": email,
+        "emailAddress": email,
+        "member": f"serviceAccount:{email}",
+        "project": arguments.get("project") or gcp_rules.PROJECT,
+    }
+
+
 def _compute_zones(arguments: Mapping[str, Any]) -> Mapping[str, Any]:
     region = arguments.get("region") or gcp_rules.REGION
     names = [f"{region}-{letter}" for letter in "abc"]
@@ -89,4 +99,5 @@ GCP_INVOKES: Mapping[str, Invoke] = {
     "gcp:organizations/getProject:getProject": _project,
     "gcp:organizations/getClientConfig:getClientConfig": _client_config,
     "gcp:compute/getZones:getZones": _compute_zones,
+    "gcp:storage/getProjectServiceAccount:getProjectServiceAccount": _storage_account,
 }

@@ -74,8 +74,15 @@ class _Cloud(mocks.Mocks):
         return f"{args.name}-id", made
 
     def call(self, args: mocks.MockCallArgs) -> tuple[dict[str, Any], list[tuple[str, str]]]:
-        assert args.token == "gcp:organizations/getProject:getProject", args.token  # noqa: S105
-        return {"projectId": args.args["projectId"], "number": PROJECT_NUMBER}, []
+        account = f"service-{PROJECT_NUMBER}@gs-project-accounts.iam.gserviceaccount.com"
+        answers = {
+            "gcp:organizations/getProject:getProject": {"number": PROJECT_NUMBER},
+            "gcp:storage/getProjectServiceAccount:getProjectServiceAccount": {
+                "emailAddress": account,
+                "member": f"serviceAccount:{account}",
+            },
+        }
+        return {**args.args, **answers[args.token]}, []
 
 
 def run(program: Callable[[], object]) -> Declarations:

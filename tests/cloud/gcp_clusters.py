@@ -17,6 +17,8 @@ LUSTRE = "gcp:lustre/instance:Instance"
 FILESTORE = "gcp:filestore/instance:Instance"
 IMAGES = "gcp:artifactregistry/repository:Repository"
 CRYPTO_KEY = "gcp:kms/cryptoKey:CryptoKey"
+KEY_RING = "gcp:kms/keyRing:KeyRing"
+SECURE_TRANSPORT = "gcp:orgpolicy/policy:Policy"
 
 NETWORKS_OF = {"a3-megagpu-8g": 8, "a3-ultragpu-8g": 9, "a4-highgpu-8g": 9}
 """Interfaces of a node beside its first, by machine type."""

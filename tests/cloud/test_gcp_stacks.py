@@ -6,7 +6,18 @@ from typing import Any
 
 import pytest
 
-from tests.cloud.gcp_clusters import CLUSTER, NODE_POOL, check_invariants
+from tests.cloud.gcp_clusters import (
+    BUCKET,
+    CLUSTER,
+    CRYPTO_KEY,
+    FILESTORE,
+    IMAGES,
+    KEY_RING,
+    LUSTRE,
+    NODE_POOL,
+    SECURE_TRANSPORT,
+    check_invariants,
+)
 from tests.cloud.harness.api_server import ApiServer, credential_calls, serve_clusters_of
 from tests.cloud.harness.faults import Fault
 from tests.cloud.harness.project import CloudProject
@@ -93,7 +104,7 @@ def test_staging_stays_grows_changes_its_machines_and_goes(
     assert project.cloud.objects() == []
 
 
-def test_production_stays_changes_reserved_nodes_and_is_guarded_against_its_end(
+def test_production_stays_grows_changes_reserved_nodes_and_keeps_data_at_its_end(
     make_cloud: Make, sdk: Sdk
 ) -> None:
     project = make_cloud(stack="gcp-prod")
@@ -101,11 +112,14 @@ def test_production_stays_changes_reserved_nodes_and_is_guarded_against_its_end(
     check_invariants(project, sdk)
     assert not project.up(checkpoints=False).changes
 
-    # A reservation has no room for new nodes beside the old ones.
+    # A reservation has no room for new nodes beside the old ones; a range grows in place.
     change_pool(project, "h200", machineType="a4-highgpu-8g")
+    change_pool(project, "b200", nodes={"min": 0, "max": 24})
     seen = len(project.cloud.operations())
     project.up(checkpoints=False)
-    assert _pool_actions(project, seen) == ["delete", "create"]
+    assert _pool_actions(project, seen, "-h200") == ["delete", "create"]
+    assert _pool_actions(project, seen, "-b200") == ["update"]
+    assert len(_pool_actions(project, seen)) == 3
     check_invariants(project, sdk)
 
     there = project.cloud.objects()
@@ -114,8 +128,22 @@ def test_production_stays_changes_reserved_nodes_and_is_guarded_against_its_end(
     assert "protected" in run.output
     assert project.cloud.objects() == there
 
+    project.unprotect()
+    project.destroy(checkpoints=False)
+    assert {each.type for each in project.cloud.objects()} == {
+        BUCKET,
+        CLUSTER,
+        CRYPTO_KEY,
+        FILESTORE,
+        IMAGES,
+        KEY_RING,
+        LUSTRE,
+        SECURE_TRANSPORT,
+    }
 
-def _pool_actions(project: CloudProject, seen: int) -> list[str]:
+
+def _pool_actions(project: CloudProject, seen: int, ending: str = "") -> list[str]:
     """What was done to node pools after the first `seen` operations, in order."""
     later = project.cloud.operations()[seen:]
-    return [each.action for each in later if each.phase == "end" and each.type == NODE_POOL]
+    pools = [each for each in later if each.phase == "end" and each.type == NODE_POOL]
+    return [each.action for each in pools if each.name.endswith(ending)]

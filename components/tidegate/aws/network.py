@@ -1,4 +1,4 @@
-"""The cluster's own network: private nodes, one NAT gateway by zone, AWS's APIs inside."""
+"""The cluster's own network: private nodes, NAT gateways by zone, AWS's APIs inside."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -30,7 +30,10 @@ class NetworkArgs:
 class Network(pulumi.ComponentResource):
     """A VPC with a private and a public subnet in each zone. Nodes have no public address.
 
-    Subnets are by zone.
+    Subnets are by zone. A Local Zone has a private one alone: not all of them take NAT gateways,
+    and the address of one would have to come from the zone's own network border group.
+
+    https://docs.aws.amazon.com/local-zones/latest/ug/local-zones-connectivity-nat.html
     """
 
     vpc_id: pulumi.Output[str]
@@ -43,7 +46,8 @@ class Network(pulumi.ComponentResource):
         super().__init__("tidegate:aws:Network", name, None, opts)
         self._name, self._args = name, args
         self._own = pulumi.ResourceOptions(parent=self)
-        ranges = subnets(args.plan, args.zones)
+        self._regional = regional_zones(args.region, args.zones)
+        ranges = subnets(args.plan, args.zones, self._regional)
         network = ec2.Vpc(
             name,
             cidr_block=args.plan.cidr,
@@ -61,7 +65,7 @@ class Network(pulumi.ComponentResource):
             name, vpc_id=network.id, tags=named(args.tags, name), opts=self._own
         )
         public = self._public(ranges.public, gateway)
-        private, tables = self._private(ranges.private, public, gateway)
+        private, tables = self._private(ranges.private, self._gateways(public, gateway))
         self.public_subnets = {zone: each.id for zone, each in public.items()}
         self.private_subnets = {zone: each.id for zone, each in private.items()}
         self._endpoints(tables)
@@ -76,8 +80,7 @@ class Network(pulumi.ComponentResource):
     @property
     def regional_subnets(self) -> Mapping[str, pulumi.Output[str]]:
         """The private ones outside of Local Zones."""
-        zones = regional_zones(self._args.region, self._args.zones)
-        return {zone: self.private_subnets[zone] for zone in zones}
+        return {zone: self.private_subnets[zone] for zone in self._regional}
 
     def _public(
         self, ranges: Mapping[str, str], gateway: ec2.InternetGateway
@@ -98,27 +101,35 @@ class Network(pulumi.ComponentResource):
             self._route(label, made[zone], table)
         return made
 
+    def _gateways(
+        self, public: Mapping[str, ec2.Subnet], gateway: ec2.InternetGateway
+    ) -> dict[str, ec2.NatGateway]:
+        """A zone that fails takes no other zone's way out with it, but those of Local Zones."""
+        made = {}
+        for zone, subnet in public.items():
+            label = f"{self._name}-private-{zone}"
+            tags = named(self._args.tags, label)
+            address = ec2.Eip(label, domain="vpc", tags=tags, opts=self._own)
+            made[zone] = ec2.NatGateway(
+                label,
+                allocation_id=address.id,
+                subnet_id=subnet.id,
+                tags=tags,
+                # EC2 refuses one in a VPC without it, and to detach it while they have addresses.
+                opts=pulumi.ResourceOptions(parent=self, depends_on=[gateway]),
+            )
+        return made
+
     def _private(
-        self,
-        ranges: Mapping[str, str],
-        public: Mapping[str, ec2.Subnet],
-        gateway: ec2.InternetGateway,
+        self, ranges: Mapping[str, str], gateways: Mapping[str, ec2.NatGateway]
     ) -> tuple[dict[str, ec2.Subnet], list[ec2.RouteTable]]:
-        """Subnets for nodes and pods. A zone that fails takes no other zone's way out with it."""
+        """Subnets for nodes and pods. Those of Local Zones go out by the first regional zone."""
         name, tags = self._name, self._args.tags
         role = {"kubernetes.io/role/internal-elb": "1", DISCOVERY_TAG: self._args.cluster}
         made, tables = {}, []
         for zone, cidr in ranges.items():
             label = f"{name}-private-{zone}"
-            address = ec2.Eip(label, domain="vpc", tags=named(tags, label), opts=self._own)
-            nat = ec2.NatGateway(
-                label,
-                allocation_id=address.id,
-                subnet_id=public[zone].id,
-                tags=named(tags, label),
-                # EC2 refuses one in a VPC without it, and to detach it while they have addresses.
-                opts=pulumi.ResourceOptions(parent=self, depends_on=[gateway]),
-            )
+            nat = gateways.get(zone, gateways[self._regional[0]])
             table = ec2.RouteTable(
                 label,
                 vpc_id=self.vpc_id,

@@ -92,7 +92,9 @@ def _findings(plan: ClusterPlan, pools: _Pools) -> Findings:
         yield from node_group_findings(plan)
         yield from role_findings(plan)
     addresses = (_system_addresses(plan), *(_addresses(facts) for facts in pools.facts))
-    yield from network_findings(plan.network, plan.cloud, plan.zones, addresses)
+    yield from network_findings(
+        plan.network, plan.cloud, plan.zones, plan.control_plane_zones, addresses
+    )
     if plan.cloud == "gcp":
         yield from fabric_network_findings(plan.network, pools.facts)
     yield from storage_findings(plan.storage, plan.cloud, plan.zones, pools.facts)

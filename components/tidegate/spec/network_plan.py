@@ -45,7 +45,8 @@ Cidr = Annotated[str, AfterValidator(_network)]
 class NetworkPlan(SpecModel):
     """`node_prefix` is the size of the nodes' subnet: one by zone on AWS, one in all on Google.
 
-    `public_prefix` is that of the subnets for load balancers and NAT gateways, one by zone (AWS).
+    `public_prefix` is that of the subnets for load balancers and NAT gateways, one by zone that is
+    no Local Zone (AWS).
     Google Cloud alone: the ranges of pods and of the control plane, and `fabric_cidr`, which the
     networks of the GPUs are cut from. `services_cidr` is the range of Kubernetes Services.
     """
@@ -67,26 +68,27 @@ class Subnets:
     public: dict[str, str]
 
 
-def subnets(plan: NetworkPlan, zones: tuple[str, ...]) -> Subnets:
+def subnets(plan: NetworkPlan, zones: tuple[str, ...], regional: tuple[str, ...]) -> Subnets:
     """The ranges of a VPC of AWS: nodes' first, the public ones from the end.
 
-    A zone keeps its ranges when others are added after it. Raises SpecError when they do not fit.
+    Public ones are in the `regional` zones alone. A zone keeps its ranges when others are added
+    after it. Raises SpecError when they do not fit.
     """
     network = IPv4Network(plan.cidr)
-    needed = len(zones)
-    taken = needed * 2 ** (32 - plan.node_prefix) + needed * 2 ** (32 - plan.public_prefix)
-    if taken > network.num_addresses:
+    left = network.num_addresses - len(regional) * 2 ** (32 - plan.public_prefix)
+    if len(zones) * 2 ** (32 - plan.node_prefix) > left:
         raise SpecError(
             "network.nodePrefix",
             plan.node_prefix,
-            f"{needed} subnets of /{plan.node_prefix} and {needed} of /{plan.public_prefix} do not "
-            f"fit into {plan.cidr}",
-            f"nodePrefix: {_smaller(plan, needed)}, or a larger network.cidr",
+            f"{len(zones)} subnets of /{plan.node_prefix} and {len(regional)} of "
+            f"/{plan.public_prefix} do not fit into {plan.cidr}",
+            f"nodePrefix: {_fitting_prefix(plan, len(zones), left)}, or a larger network.cidr",
         )
     return Subnets(
         private={zone: _part(network, plan.node_prefix, index) for index, zone in enumerate(zones)},
         public={
-            zone: _part(network, plan.public_prefix, -1 - index) for index, zone in enumerate(zones)
+            zone: _part(network, plan.public_prefix, -1 - index)
+            for index, zone in enumerate(regional)
         },
     )
 
@@ -156,8 +158,7 @@ def _part(network: IPv4Network, prefix: int, index: int) -> str:
     return str(IPv4Network((start + (network.num_addresses if index < 0 else 0), prefix)))
 
 
-def _smaller(plan: NetworkPlan, zones: int) -> int:
+def _fitting_prefix(plan: NetworkPlan, zones: int, room: int) -> int:
     """The first node prefix from the plan's on with which the subnets fit."""
-    room = IPv4Network(plan.cidr).num_addresses - zones * 2 ** (32 - plan.public_prefix)
     fitting = (each for each in range(plan.node_prefix, 29) if zones * 2 ** (32 - each) <= room)
     return next(fitting, 28)

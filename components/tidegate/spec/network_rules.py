@@ -36,12 +36,19 @@ class PoolAddresses:
 
 
 def network_findings(
-    plan: NetworkPlan, cloud: Cloud, zones: tuple[str, ...], pools: tuple[PoolAddresses, ...]
+    plan: NetworkPlan,
+    cloud: Cloud,
+    zones: tuple[str, ...],
+    regional: tuple[str, ...],
+    pools: tuple[PoolAddresses, ...],
 ) -> Findings:
-    """Ranges that overlap or are too small. Fields begin with `network`."""
+    """Ranges that overlap or are too small. Fields begin with `network`.
+
+    `regional` zones are those that are no Local Zones.
+    """
     yield from _range_findings(plan, cloud)
     if cloud == "aws":
-        yield from _aws_findings(plan, zones, pools)
+        yield from _aws_findings(plan, zones, regional, pools)
     else:
         yield from _gke_findings(plan, pools)
 
@@ -92,7 +99,10 @@ def _services_findings(services_cidr: str) -> Findings:
 
 
 def _aws_findings(
-    plan: NetworkPlan, zones: tuple[str, ...], pools: tuple[PoolAddresses, ...]
+    plan: NetworkPlan,
+    zones: tuple[str, ...],
+    regional: tuple[str, ...],
+    pools: tuple[PoolAddresses, ...],
 ) -> Findings:
     yield from _services_findings(plan.services_cidr)
     largest, smallest = VPC_PREFIXES
@@ -105,7 +115,7 @@ def _aws_findings(
         )
         return
     try:
-        subnets(plan, zones)
+        subnets(plan, zones, regional)
     except SpecError as error:
         yield error
         return

@@ -93,6 +93,13 @@ def test_a_local_zone_has_nodes_of_pools_alone() -> None:
     assert set(declared.only("aws:ec2/vpcEndpoint:VpcEndpoint", "ec2")["subnetIds"]) == regional
     targets = declared.of("aws:efs/mountTarget:MountTarget").values()
     assert {each["subnetId"] for each in targets} == regional
+    private = {f"private-{zone}" for zone in zones["zones"] if zone != local}
+    assert set(declared.of("aws:ec2/eip:Eip")) == private
+    assert set(declared.of("aws:ec2/natGateway:NatGateway")) == private
+    subnets = {name for name in declared.of("aws:ec2/subnet:Subnet") if local in name}
+    assert subnets == {f"private-{local}"}
+    tables = declared.of("aws:ec2/routeTable:RouteTable")
+    assert tables[f"private-{local}"]["routes"] == tables["private-us-east-1a"]["routes"]
 
 
 def test_nat_gateways_come_after_the_way_to_the_internet() -> None:

@@ -257,8 +257,10 @@ def test_a_damaged_plan_is_refused_or_still_works(document: Document, data: st.D
 
 def _check_plan(plan: ClusterPlan) -> None:
     if plan.cloud == "aws":
-        ranges = subnets(plan.network, plan.zones)
-        assert len({*ranges.private.values(), *ranges.public.values()}) == 2 * len(plan.zones)
+        ranges = subnets(plan.network, plan.zones, plan.control_plane_zones)
+        assert len({*ranges.private.values(), *ranges.public.values()}) == (
+            len(plan.zones) + len(plan.control_plane_zones)
+        )
     else:
         nodes, zones = plan.system.nodes, len(plan.zones)
         assert nodes.min <= nodes.first_by_zone(zones) * zones <= nodes.max

@@ -23,7 +23,7 @@ ZONES = ("us-east-2a", "us-east-2b", "us-east-2c")
 
 def test_subnets_lie_in_the_vpc_and_apart() -> None:
     plan = NetworkPlan()
-    found = subnets(plan, ZONES)
+    found = subnets(plan, ZONES, ZONES)
     ranges = [IPv4Network(each) for each in (*found.private.values(), *found.public.values())]
     assert all(each.subnet_of(IPv4Network(plan.cidr)) for each in ranges)
     assert not any(one.overlaps(other) for one, other in combinations(ranges, 2))
@@ -32,16 +32,23 @@ def test_subnets_lie_in_the_vpc_and_apart() -> None:
 
 def test_a_zone_more_moves_no_other() -> None:
     plan = NetworkPlan()
-    two, three = subnets(plan, ZONES[:2]), subnets(plan, ZONES)
+    two, three = subnets(plan, ZONES[:2], ZONES[:2]), subnets(plan, ZONES, ZONES)
     assert all(three.private[zone] == two.private[zone] for zone in ZONES[:2])
     assert all(three.public[zone] == two.public[zone] for zone in ZONES[:2])
 
 
 def test_ranges_exactly_full_fit() -> None:
     plan = NetworkPlan(cidr="10.0.0.0/24", node_prefix=26, public_prefix=28)
-    assert len(subnets(plan, ZONES).private) == 3
+    assert len(subnets(plan, ZONES, ZONES).private) == 3
     with pytest.raises(SpecError, match="do not fit"):
-        subnets(plan, (*ZONES, "us-east-2d"))
+        subnets(plan, (*ZONES, "us-east-2d"), ZONES)
+
+
+def test_a_local_zone_has_no_public_range_and_moves_none() -> None:
+    zones = (ZONES[0], "us-east-2-dfw-2a", ZONES[1])
+    found = subnets(NetworkPlan(), zones, ZONES[:2])
+    assert set(found.private) == set(zones)
+    assert found.public == subnets(NetworkPlan(), ZONES[:2], ZONES[:2]).public
 
 
 @pytest.mark.parametrize(

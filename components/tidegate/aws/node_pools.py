@@ -9,8 +9,8 @@ from pulumi_aws import autoscaling, ec2, eks
 
 from tidegate.aws.launch_templates import NodeAccess, launch_template, tag_specifications
 from tidegate.aws.tags import named
-from tidegate.spec.capacity import BLOCK_END_RESERVE, CapacityBlock
-from tidegate.spec.catalogue import Architecture
+from tidegate.spec.capacity import CapacityBlock
+from tidegate.spec.catalogue import Architecture, BlockTerms
 from tidegate.spec.node_pool import SystemPool
 from tidegate.spec.node_settings import aws_architecture
 from tidegate.spec.resolved_pool import PURPOSE_LABEL, EksPlan, ResolvedPool
@@ -137,7 +137,8 @@ class NodePool(pulumi.ComponentResource):
         )
         block = pool.pool.capacity if isinstance(pool.pool.capacity, CapacityBlock) else None
         least = 0 if block else pool.pool.nodes_min
-        runs = block is not None and block.starts <= args.now < _last_moment(block)
+        terms = pool.machine.block_terms
+        runs = block is not None and block.starts <= args.now < _last_moment(block, terms)
         self.group = eks.NodeGroup(
             name,
             cluster_name=site.cluster,
@@ -169,10 +170,12 @@ class NodePool(pulumi.ComponentResource):
             ),
         )
         if block is not None:
-            self._follow_block(name, block, pool.pool.nodes_max, args.now)
+            self._follow_block(name, block, pool, args.now)
         self.register_outputs({})
 
-    def _follow_block(self, name: str, block: CapacityBlock, nodes: int, now: datetime) -> None:
+    def _follow_block(
+        self, name: str, block: CapacityBlock, pool: ResolvedPool, now: datetime
+    ) -> None:
         """Nodes come with the block's first minute and leave before AWS takes them.
 
         AWS refuses actions in the past, so they are declared while they lie ahead.
@@ -180,8 +183,8 @@ class NodePool(pulumi.ComponentResource):
         https://docs.aws.amazon.com/eks/latest/userguide/capacity-blocks-mng.html
         """
         scaling_group = self.group.resources.apply(_scaling_group)
-        ends = (("begin", block.starts, nodes), ("end", _last_moment(block), 0))
-        for label, moment, count in ends:
+        nodes, last = pool.pool.nodes_max, _last_moment(block, pool.machine.block_terms)
+        for label, moment, count in (("begin", block.starts, nodes), ("end", last, 0)):
             if moment <= now:
                 continue
             autoscaling.Schedule(
@@ -196,9 +199,9 @@ class NodePool(pulumi.ComponentResource):
             )
 
 
-def _last_moment(block: CapacityBlock) -> datetime:
+def _last_moment(block: CapacityBlock, terms: BlockTerms) -> datetime:
     """From then on a block has no nodes, so that pods end before AWS ends them."""
-    return block.ends - BLOCK_END_RESERVE - BLOCK_DRAIN_TIME
+    return block.ends - terms.end_reserve - BLOCK_DRAIN_TIME
 
 
 def _scaling_group(resources: Sequence[eks.outputs.NodeGroupResource]) -> str:

@@ -1,6 +1,5 @@
 """How the nodes of a pool are bought: on demand, spot, or from one of the reserved kinds."""
 
-from datetime import timedelta
 from typing import Annotated, Literal
 
 from pydantic import AwareDatetime, Field, model_validator
@@ -12,10 +11,9 @@ MAX_FLEX_SECONDS = 7 * 86400
 
 BLOCK_SHORT_DAYS = 14
 BLOCK_LONGEST_DAYS = 182
-BLOCK_MAX_INSTANCES = 64
-BLOCK_END_RESERVE = timedelta(minutes=30)
-"""Capacity Blocks: up to 14 days in steps of one, up to 182 in steps of seven; 64 instances;
-instances are ended from 30 minutes before the end.
+BLOCKS_MAX_INSTANCES = 256
+"""Capacity Blocks: up to 14 days in steps of one, up to 182 in steps of seven; 256 instances in
+all blocks of an organization. What else differs by type is in the catalogue.
 https://docs.aws.amazon.com/AWSEC2/latest/UserGuide/ec2-capacity-blocks.html"""
 
 
@@ -62,7 +60,11 @@ class Reservation(SpecModel):
 
 
 class CapacityBlock(SpecModel):
-    """A Capacity Block for ML of AWS: bought for a time, in one zone."""
+    """A Capacity Block for ML of AWS: bought for a time, in one zone.
+
+    `reservation` is its id (`cr-…`), or the ARN of a resource group of several in that zone: then
+    `starts` is when the last of them starts, and `ends` when the first of them ends.
+    """
 
     kind: Literal["capacityBlock"] = "capacityBlock"
     reservation: str = Field(min_length=1)

@@ -3,10 +3,9 @@
 import re
 
 from tidegate.spec.capacity import (
-    BLOCK_END_RESERVE,
     BLOCK_LONGEST_DAYS,
-    BLOCK_MAX_INSTANCES,
     BLOCK_SHORT_DAYS,
+    BLOCKS_MAX_INSTANCES,
     CapacityBlock,
 )
 from tidegate.spec.errors import SpecError
@@ -29,15 +28,8 @@ def _reservation_findings(facts: PoolFacts) -> Findings:
     capacity = facts.pool.capacity
     if capacity.kind not in ("reservation", "capacityBlock"):
         return
-    is_group = _RESERVATION_GROUP.fullmatch(capacity.reservation) is not None
-    if is_group and capacity.kind == "capacityBlock":
-        yield SpecError(
-            "capacity.reservation",
-            capacity.reservation,
-            "a Capacity Block is one reservation with times of its own, and this is a group",
-            "the block's id, such as 'cr-02168da1478b509e0'",
-        )
-    elif not is_group and not _RESERVATION_ID.fullmatch(capacity.reservation):
+    is_group = _is_group(capacity.reservation)
+    if not is_group and not _RESERVATION_ID.fullmatch(capacity.reservation):
         yield SpecError(
             "capacity.reservation",
             capacity.reservation,
@@ -67,6 +59,10 @@ def _reservation_findings(facts: PoolFacts) -> Findings:
                 )
 
 
+def _is_group(reservation: str) -> bool:
+    return _RESERVATION_GROUP.fullmatch(reservation) is not None
+
+
 def _block_findings(facts: PoolFacts, block: CapacityBlock) -> Findings:
     pool = facts.pool
     if pool.zones and pool.zones != (block.zone,):
@@ -90,14 +86,29 @@ def _block_findings(facts: PoolFacts, block: CapacityBlock) -> Findings:
             "a Capacity Block is placed close together already and takes no placement group",
             "placement.compact: false",
         )
-    if pool.nodes_max > BLOCK_MAX_INSTANCES:
+    yield from _block_size_findings(facts, block)
+    yield from _block_time_findings(facts, block)
+
+
+def _block_size_findings(facts: PoolFacts, block: CapacityBlock) -> Findings:
+    nodes, one = facts.pool.nodes_max, facts.machine.block_terms.max_instances
+    if _is_group(block.reservation):
+        if nodes > BLOCKS_MAX_INSTANCES:
+            yield SpecError(
+                "nodes",
+                nodes,
+                "all Capacity Blocks of an organization together have at most "
+                f"{BLOCKS_MAX_INSTANCES} instances",
+                f"at most {BLOCKS_MAX_INSTANCES}",
+            )
+    elif nodes > one:
         yield SpecError(
             "nodes",
-            pool.nodes_max,
-            f"a Capacity Block has at most {BLOCK_MAX_INSTANCES} instances",
-            f"at most {BLOCK_MAX_INSTANCES}, and a further pool for a further block",
+            nodes,
+            f"a Capacity Block of {facts.machine.name} has at most {one} instances",
+            f"at most {one}, a further pool for a further block, or as capacity.reservation the "
+            "ARN of a resource group of several blocks",
         )
-    yield from _block_time_findings(facts, block)
 
 
 def _block_time_findings(facts: PoolFacts, block: CapacityBlock) -> Findings:
@@ -118,12 +129,13 @@ def _block_time_findings(facts: PoolFacts, block: CapacityBlock) -> Findings:
             f"{BLOCK_LONGEST_DAYS} days, and this one {whole} days",
             f"the times of the block as it was bought, or {max(1, whole // 7)} weeks",
         )
-    if facts.now >= block.ends - BLOCK_END_RESERVE:
+    terms = facts.machine.block_terms
+    if facts.now >= block.ends - terms.end_reserve:
         yield SpecError(
             "capacity.ends",
             block.ends.isoformat(),
-            f"the block's instances are ended from {BLOCK_END_RESERVE.seconds // 60} minutes "
-            f"before, and it is {facts.now.isoformat()}",
+            f"the block's instances are ended from {terms.end_reserve_minutes} minutes before, "
+            f"and it is {facts.now.isoformat()}",
             "another Capacity Block, or remove the pool",
         )
     elif facts.now < block.starts and facts.pool.nodes_min > 0:

@@ -119,6 +119,20 @@ def test_a_capacity_block_waits_for_its_first_minute() -> None:
     assert (end["startTime"], end["desiredCapacity"]) == ("2026-12-02T10:30:00Z", 0)
 
 
+def test_ultra_servers_lose_their_nodes_earlier_and_may_be_several() -> None:
+    group = "arn:aws:resource-groups:us-east-2:123456789012:group/gb200"
+    document = aws(
+        pool(ONLY_IN_BLOCKS, nodes={"min": 0, "max": 36}, capacity=BLOCK | {"reservation": group})
+    )
+    declared = declare(document)
+    assert declared.only(SCHEDULE, "gpus-end")["startTime"] == "2026-12-02T10:00:00Z"
+    template = declared.only(TEMPLATE)
+    assert template["instanceMarketOptions"] == {"marketType": "capacity-block"}
+    assert template["capacityReservationSpecification"]["capacityReservationTarget"] == {
+        "capacityReservationResourceGroupArn": group
+    }
+
+
 def test_a_capacity_block_that_has_begun_has_its_nodes_at_once() -> None:
     declared = _with_block(BLOCK_STARTS + timedelta(hours=1))
     assert declared.only(NODE_GROUP)["scalingConfig"]["desiredSize"] == 4

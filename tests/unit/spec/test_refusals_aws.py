@@ -31,6 +31,19 @@ def block(**changes: Any) -> Document:
     return p5(capacity=BLOCK | changes)
 
 
+def gb200(capacity: dict[str, Any] | None = None, **changes: Any) -> Document:
+    return aws(
+        pool(
+            "p6e-gb200.36xlarge",
+            fabric=EFA,
+            capacity=BLOCK | {"zone": "us-east-1-dfw-2a"} | (capacity or {}),
+            **changes,
+        ),
+        region="us-east-1",
+        zones=["us-east-1a", "us-east-1b", "us-east-1-dfw-2a"],
+    )
+
+
 def lustre(**changes: Any) -> Document:
     efa_pool = pool("p5.48xlarge", zones=ZONE, fabric=EFA)
     return aws(efa_pool, storage={"hot": LUSTRE | changes})
@@ -138,6 +151,28 @@ CAPACITY = [
         "at most 64",
     ),
     Case(
+        "more nodes than an UltraServer has",
+        gb200(nodes={"min": 0, "max": 19}),
+        "nodes",
+        19,
+        "at most 18, a further pool for a further block, or as capacity.reservation the ARN",
+    ),
+    Case(
+        "more nodes than all Capacity Blocks have",
+        aws(
+            pool(
+                "p5.48xlarge",
+                capacity=BLOCK | {"reservation": GROUP},
+                nodes={"min": 0, "max": 257},
+                maxPods=16,
+            ),
+            network={"nodePrefix": 18},
+        ),
+        "nodes",
+        257,
+        "at most 256",
+    ),
+    Case(
         "Capacity Block that ends before it starts",
         block(ends="2026-11-01T11:30:00Z"),
         "capacity.ends",
@@ -159,6 +194,13 @@ CAPACITY = [
         "another Capacity Block",
     ),
     Case(
+        "UltraServer about to end",
+        gb200({"ends": "2026-11-23T12:50:00Z"}),
+        "capacity.ends",
+        "2026-11-23T12:50:00+00:00",
+        "another Capacity Block",
+    ),
+    Case(
         "nodes before the Capacity Block starts",
         p5(nodes=2, capacity=BLOCK | {"starts": "2026-11-25T11:30:00Z"}),
         "nodes",
@@ -170,13 +212,6 @@ CAPACITY = [
         p5(zones=ZONE, capacity=RESERVATION | {"reservation": "my-gpus"}),
         "capacity.reservation",
         "my-gpus",
-        "cr-02168da1478b509e0",
-    ),
-    Case(
-        "a group of reservations as a Capacity Block",
-        block(reservation=GROUP),
-        "capacity.reservation",
-        GROUP,
         "cr-02168da1478b509e0",
     ),
     Case(
@@ -589,11 +624,10 @@ def test_refused_with_field_value_and_mend(case: Case) -> None:
         aws(name="c" * 27, storage={"cold": BUCKET | {"namePrefix": "a" * 36}}),
         aws(network={"servicesCidr": "172.16.0.0/12"}),
         aws(privateAdminCidrs=["10.0.0.0/16", "100.64.0.0/24"]),
-        aws(
-            pool("p6e-gb200.36xlarge", fabric=EFA, capacity=BLOCK | {"zone": "us-east-1-dfw-2a"}),
-            region="us-east-1",
-            zones=["us-east-1a", "us-east-1b", "us-east-1-dfw-2a"],
-        ),
+        block(ends="2026-11-23T12:50:00Z"),
+        block(reservation=GROUP),
+        gb200(nodes={"min": 0, "max": 18}),
+        gb200({"reservation": GROUP}, nodes={"min": 0, "max": 36}),
     ],
 )
 def test_the_like_is_taken(document: Document) -> None:

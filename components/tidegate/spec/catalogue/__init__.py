@@ -3,6 +3,7 @@
 from tidegate.spec.catalogue.loading import gpu_model, gpu_models, machine_type, machine_types
 from tidegate.spec.catalogue.machine_types import (
     Architecture,
+    BlockTerms,
     CapacityKind,
     Cloud,
     EfaLayout,
@@ -14,6 +15,7 @@ from tidegate.spec.catalogue.machine_types import (
 
 __all__ = [
     "Architecture",
+    "BlockTerms",
     "CapacityKind",
     "Cloud",
     "EfaLayout",

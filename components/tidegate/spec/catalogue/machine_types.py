@@ -1,5 +1,6 @@
 """The shape of the catalogue: a GPU model, and a machine type of one cloud."""
 
+from datetime import timedelta
 from typing import Literal
 
 from pydantic import Field
@@ -55,6 +56,17 @@ class EfaLayout(SpecModel):
         return tuple(range(self.first, self.first + self.count * self.step, self.step))
 
 
+class BlockTerms(SpecModel):
+    """Of a Capacity Block: the most instances in one, and how long before its end AWS ends them."""
+
+    max_instances: int = Field(default=64, ge=1)
+    end_reserve_minutes: int = Field(default=30, ge=0)
+
+    @property
+    def end_reserve(self) -> timedelta:
+        return timedelta(minutes=self.end_reserve_minutes)
+
+
 class GpuDirect(SpecModel):
     """How GPUs of several nodes talk on Google Cloud.
 
@@ -78,10 +90,11 @@ class GpuDirect(SpecModel):
 class MachineType(SpecModel):
     """A machine type. None and empty stand for what no source shows, not for a zero.
 
-    AWS alone: the network cards, `efa` (layouts, the default first) and `local_disk_gb` (all disks
-    together). Google alone: the accelerator type, `gpu_direct`, `local_ssds` of `local_ssd_gib`,
-    the boot disks (the default first), `flex_start_compact` (it can have both) and
-    the accelerator topologies. `kubernetes_from` is the first version that runs on the type.
+    AWS alone: the network cards, `efa` (layouts, the default first), `local_disk_gb` (all disks
+    together) and `block_terms` of its Capacity Blocks. Google alone: the accelerator type,
+    `gpu_direct`, `local_ssds` of `local_ssd_gib`, the boot disks (the default first),
+    `flex_start_compact` (it can have both) and the accelerator topologies. `kubernetes_from` is
+    the first version that runs on the type.
     """
 
     name: str
@@ -95,6 +108,7 @@ class MachineType(SpecModel):
     network_cards: int | None = None
     efa: tuple[EfaLayout, ...] = ()
     local_disk_gb: int | None = None
+    block_terms: BlockTerms = BlockTerms()
     accelerator_type: str | None = None
     gpu_direct: GpuDirect | None = None
     local_ssds: int | None = None

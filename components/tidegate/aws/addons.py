@@ -21,8 +21,9 @@ SETTINGS: Mapping[str, Mapping[str, Any]] = {
         "env": {"ENABLE_PREFIX_DELEGATION": "true", "WARM_PREFIX_TARGET": "1"},
         "enableNetworkPolicy": "true",
     },
-    # What every node needs runs on the tainted nodes of GPUs too.
-    "eks-node-monitoring-agent": {"nodeAgent": {"tolerations": [{"operator": "Exists"}]}},
+    # The agent itself tolerates every taint; what reads the GPUs' health for it (DCGM) does not.
+    "eks-node-monitoring-agent": {"dcgmAgent": {"tolerations": [{"operator": "Exists"}]}},
+    # Volumes are mounted on the tainted nodes of GPUs too.
     "aws-ebs-csi-driver": {"node": {"tolerateAllTaints": True}},
     "aws-fsx-csi-driver": {"node": {"tolerateAllTaints": True}},
     "aws-mountpoint-s3-csi-driver": {"node": {"tolerateAllTaints": True}},

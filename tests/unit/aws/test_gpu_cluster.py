@@ -66,6 +66,17 @@ def test_every_addon_is_pinned() -> None:
     assert all("-eksbuild." in each["addonVersion"] for each in addons.values())
 
 
+def test_addons_run_on_the_tainted_nodes_of_gpus() -> None:
+    addons = declare(aws(storage={**COLD, "warm": {"kind": "efs"}})).of(ADDON)
+    told = {each["addonName"]: each.get("configurationValues", "{}") for each in addons.values()}
+    everything = [{"operator": "Exists"}]
+    monitoring = json.loads(told["eks-node-monitoring-agent"])
+    assert monitoring == {"dcgmAgent": {"tolerations": everything}}
+    assert json.loads(told["aws-efs-csi-driver"]) == {"node": {"tolerations": everything}}
+    for driver in ("aws-ebs-csi-driver", "aws-mountpoint-s3-csi-driver"):
+        assert json.loads(told[driver]) == {"node": {"tolerateAllTaints": True}}
+
+
 def test_the_api_is_reached_from_outside_by_those_who_are_named_alone() -> None:
     closed = declare(aws()).only(CLUSTER, "prod")["vpcConfig"]
     assert closed["endpointPublicAccess"] is False

@@ -51,6 +51,15 @@ def _reservation_findings(facts: PoolFacts) -> Findings:
                 "a Capacity Reservation is in one zone and nodes in the others could not start",
                 "zones: [<the reservation's>]",
             )
+        if facts.pool.placement.compact:
+            # https://docs.aws.amazon.com/AWSEC2/latest/UserGuide/cr-cpg.html
+            yield SpecError(
+                "placement.compact",
+                True,
+                "the pool would get a placement group of its own, which the reservation is not "
+                "in: nodes could fail to start there while it has room",
+                "placement.compact: false, with a reservation that was made in a placement group",
+            )
         for name in ("project", "block"):
             value = getattr(capacity, name)
             if value is not None:

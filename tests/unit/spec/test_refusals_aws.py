@@ -222,6 +222,24 @@ CAPACITY = [
         "elastic: false",
     ),
     Case(
+        "a new placement group with a reservation",
+        p5(zones=ZONE, capacity=RESERVATION, placement={"compact": True}),
+        "placement.compact",
+        True,
+        "placement.compact: false",
+    ),
+    Case(
+        "a new placement group with a group of reservations",
+        p5(
+            zones=ZONE,
+            capacity=RESERVATION | {"reservation": GROUP},
+            placement={"compact": True},
+        ),
+        "placement.compact",
+        True,
+        "placement.compact: false",
+    ),
+    Case(
         "reservation that has ended",
         p5(zones=ZONE, capacity=RESERVATION | {"ends": "2026-11-23T11:59:00Z"}),
         "capacity.ends",
@@ -614,6 +632,7 @@ def test_refused_with_field_value_and_mend(case: Case) -> None:
         block(starts="2026-11-20T14:10:00Z", ends="2026-12-11T11:30:00Z"),
         p5(nodes={"min": 0, "max": 2}, capacity=BLOCK | {"starts": "2026-11-25T11:30:00Z"}),
         p5(zones=ZONE, capacity=RESERVATION | {"ends": "2026-12-24T00:00:00Z"}),
+        p5(zones=ZONE, capacity=RESERVATION | {"reservation": GROUP}),
         lustre(efa=True, capacityGib=19200),
         lustre(capacityGib=1200),
         lustre(deploymentType="SCRATCH_2", throughput=None),

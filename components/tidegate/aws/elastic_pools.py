@@ -6,12 +6,14 @@ from typing import Any
 import pulumi
 from pulumi_kubernetes import apiextensions, meta
 
-from tidegate.aws.launch_templates import BOOT_DEVICE
+from tidegate.aws.launch_templates import BOOT_DEVICE, SYSTEM_DEVICE, SYSTEM_DISK
 from tidegate.aws.network import DISCOVERY_TAG
 from tidegate.spec.capacity import Reservation
 from tidegate.spec.resolved_pool import GPU_RESOURCE, EksPlan, ResolvedPool
 
 CAPACITY_TYPES = {"onDemand": "on-demand", "spot": "spot", "reservation": "reserved"}
+SYSTEM_DISK_GIB = 4
+"""Karpenter wants a size; this is its own for Bottlerocket (1.14, pkg/providers/amifamily)."""
 IDLE_TIME = "5m"
 NODE_LIFE = "336h"
 """Nodes are replaced every two weeks, so that images do not grow old."""
@@ -47,16 +49,13 @@ def node_class(
     pool: ResolvedPool, plan: EksPlan, discovery: str, tags: Mapping[str, str]
 ) -> dict[str, Any]:
     family = pool.pool.image.family or "al2023"
-    disk = {
-        "volumeSize": f"{pool.pool.disks.boot_gib}Gi",
-        "volumeType": plan.boot_disk,
-        "encrypted": True,
-        "deleteOnTermination": True,
-    }
+    disks = [_disk(BOOT_DEVICE[family], plan.boot_disk, pool.pool.disks.boot_gib)]
+    if family in SYSTEM_DEVICE:
+        disks.append(_disk(SYSTEM_DEVICE[family], SYSTEM_DISK, SYSTEM_DISK_GIB))
     content: dict[str, Any] = {
         "amiSelectorTerms": [{"alias": f"{family}@latest"}],
         "subnetSelectorTerms": [{"tags": {DISCOVERY_TAG: discovery}}],
-        "blockDeviceMappings": [{"deviceName": BOOT_DEVICE[family], "ebs": disk}],
+        "blockDeviceMappings": disks,
         "metadataOptions": {
             "httpEndpoint": "enabled",
             "httpTokens": "required",
@@ -70,6 +69,16 @@ def node_class(
     if isinstance(pool.pool.capacity, Reservation):
         content["capacityReservationSelectorTerms"] = [{"id": pool.pool.capacity.reservation}]
     return content
+
+
+def _disk(device: str, kind: str, gib: int) -> dict[str, Any]:
+    volume = {
+        "volumeSize": f"{gib}Gi",
+        "volumeType": kind,
+        "encrypted": True,
+        "deleteOnTermination": True,
+    }
+    return {"deviceName": device, "ebs": volume}
 
 
 def node_pool(pool: ResolvedPool) -> dict[str, Any]:

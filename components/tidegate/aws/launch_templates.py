@@ -11,7 +11,12 @@ from tidegate.aws.user_data import user_data
 from tidegate.spec.resolved_pool import EksPlan, ResolvedPool
 
 BOOT_DEVICE = {"al2023": "/dev/xvda", "bottlerocket": "/dev/xvdb"}
-"""Where images and pods' files are. Bottlerocket's first disk holds the system alone."""
+"""Where images and pods' files are."""
+
+SYSTEM_DEVICE = {"bottlerocket": "/dev/xvda"}
+"""A disk for the system alone, of families that have one. Unless it is named, it is encrypted only
+where the account's default says so."""
+SYSTEM_DISK = "gp3"
 
 TAGGED = ("instance", "volume", "network-interface")
 
@@ -33,7 +38,7 @@ def launch_template(
         name,
         instance_type=pool.machine.name,
         network_interfaces=_interfaces(pool, access.groups),
-        block_device_mappings=[_boot_disk(pool, plan)],
+        block_device_mappings=_disks(pool, plan),
         # No pod reaches the node's role: two hops would be needed.
         metadata_options=ec2.LaunchTemplateMetadataOptionsArgs(
             http_endpoint="enabled", http_tokens="required", http_put_response_hop_limit=1
@@ -88,14 +93,20 @@ def _interfaces(
     ]
 
 
-def _boot_disk(pool: ResolvedPool, plan: EksPlan) -> ec2.LaunchTemplateBlockDeviceMappingArgs:
+def _disks(pool: ResolvedPool, plan: EksPlan) -> list[ec2.LaunchTemplateBlockDeviceMappingArgs]:
+    family = pool.pool.image.family or "al2023"
+    boot = _disk(BOOT_DEVICE[family], plan.boot_disk, pool.pool.disks.boot_gib)
+    if family not in SYSTEM_DEVICE:
+        return [boot]
+    # Without a size it is as large as the image wants it.
+    return [boot, _disk(SYSTEM_DEVICE[family], SYSTEM_DISK, None)]
+
+
+def _disk(device: str, kind: str, gib: int | None) -> ec2.LaunchTemplateBlockDeviceMappingArgs:
     return ec2.LaunchTemplateBlockDeviceMappingArgs(
-        device_name=BOOT_DEVICE[pool.pool.image.family or "al2023"],
+        device_name=device,
         ebs=ec2.LaunchTemplateBlockDeviceMappingEbsArgs(
-            volume_size=pool.pool.disks.boot_gib,
-            volume_type=plan.boot_disk,
-            encrypted="true",
-            delete_on_termination="true",
+            volume_size=gib, volume_type=kind, encrypted="true", delete_on_termination="true"
         ),
     )
 

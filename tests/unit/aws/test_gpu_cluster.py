@@ -166,11 +166,28 @@ def test_elastic_pools_are_karpenters_and_have_no_node_group() -> None:
         "kubernetes:karpenter.k8s.aws/v1:EC2NodeClass", "karpenter-l4-ec2nodeclass"
     )["spec"]
     assert node_class["metadataOptions"]["httpTokens"] == "required"
-    assert node_class["blockDeviceMappings"][0]["ebs"]["encrypted"] is True
     assert node_class["tags"]["tidegate-cluster"] == "prod"
     release = declared.only(RELEASE, "karpenter")
     assert release["version"] == "1.14.0"
     assert release["values"]["settings"]["featureGates"] == {"nodeRepair": True}
+
+
+@pytest.mark.parametrize(
+    ("family", "sizes"),
+    [
+        ("al2023", {"/dev/xvda": "200Gi"}),
+        ("bottlerocket", {"/dev/xvdb": "200Gi", "/dev/xvda": "4Gi"}),
+    ],
+)
+def test_every_disk_of_elastic_nodes_is_encrypted(family: str, sizes: dict[str, str]) -> None:
+    image = {"image": {"family": family}}
+    declared = declare(aws(pool("g6.12xlarge", **{**L4, "elastic": True, **image})))
+    node_class = declared.only(
+        "kubernetes:karpenter.k8s.aws/v1:EC2NodeClass", "karpenter-l4-ec2nodeclass"
+    )["spec"]
+    disks = {each["deviceName"]: each["ebs"] for each in node_class["blockDeviceMappings"]}
+    assert {name: each["volumeSize"] for name, each in disks.items()} == sizes
+    assert all(each["encrypted"] is True for each in disks.values())
 
 
 @pytest.mark.parametrize(

@@ -80,7 +80,10 @@ def test_bottlerocket_joins_its_disks_in_its_own_way() -> None:
     text = base64.b64decode(template["userData"]).decode()
     assert "max-pods = 110" in text
     assert "ephemeral-storage" in text
-    assert template["blockDeviceMappings"][0]["deviceName"] == "/dev/xvdb"
+    disks = {each["deviceName"]: each["ebs"] for each in template["blockDeviceMappings"]}
+    assert disks["/dev/xvdb"]["volumeSize"] == 200
+    assert "volumeSize" not in disks["/dev/xvda"]
+    assert {each["encrypted"] for each in disks.values()} == {"true"}
 
 
 def test_compact_nodes_have_a_cluster_placement_group() -> None:

@@ -68,7 +68,7 @@ def test_every_plan_that_is_taken_keeps_the_invariants(
     assert cluster["encryptionConfig"]["resources"] == ["secrets"]
     _check_tags(declared)
     for template in declared.of(TEMPLATE).values():
-        assert [each["ebs"]["encrypted"] for each in template["blockDeviceMappings"]] == ["true"]
+        assert {each["ebs"]["encrypted"] for each in template["blockDeviceMappings"]} == {"true"}
         assert template["metadataOptions"]["httpTokens"] == "required"
     for resolved in check_cluster(parse_cluster(document), NOW):
         if not resolved.pool.elastic:

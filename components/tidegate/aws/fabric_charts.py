@@ -9,7 +9,7 @@ from typing import Any, Literal
 import pulumi
 from pulumi_kubernetes.helm import v3 as helm
 
-from tidegate.spec.resolved_pool import ResolvedPool
+from tidegate.spec.resolved_pool import POOL_LABEL, ResolvedPool
 
 CHARTS = "https://aws.github.io/eks-charts"
 NAMESPACE = "kube-system"
@@ -20,29 +20,38 @@ CHART_OF: Mapping[Literal["devicePlugin", "dra"], str] = {
 }
 
 
-def fabric_charts(pools: Sequence[ResolvedPool]) -> list[str]:
-    """Charts that the pools with EFA need."""
-    exposures = {each.pool.fabric.exposure for each in pools if each.pool.fabric.kind == "efa"}
-    return sorted(CHART_OF[each] for each in exposures)
+def fabric_charts(pools: Sequence[ResolvedPool]) -> dict[str, list[ResolvedPool]]:
+    """Charts that the pools with EFA need, each with its pools."""
+    charts: dict[str, list[ResolvedPool]] = {}
+    for each in pools:
+        if each.pool.fabric.kind == "efa":
+            charts.setdefault(CHART_OF[each.pool.fabric.exposure], []).append(each)
+    return dict(sorted(charts.items()))
 
 
 def values(pools: Sequence[ResolvedPool]) -> dict[str, Any]:
-    """Tolerations of every taint that a pool with EFA has; a missing one means no EFA there."""
-    taints = {
-        (each.key, each.effect)
-        for pool in pools
-        if pool.pool.fabric.kind == "efa"
-        for each in pool.taints
-    }
+    """On the nodes of these pools alone: two drivers on one would both give its interfaces away.
+
+    A taint that is not tolerated means no EFA there.
+    """
+    taints = {(each.key, each.effect) for pool in pools for each in pool.taints}
     tolerations = [
         {"key": key, "operator": "Exists", "effect": effect} for key, effect in sorted(taints)
     ]
-    return {"tolerations": tolerations}
+    return {
+        "tolerations": tolerations,
+        # Of the charts' required affinity, which else names every type of EC2 with EFA.
+        "supportedInstanceLabels": {
+            "keys": [POOL_LABEL],
+            "values": sorted(each.name for each in pools),
+        },
+    }
 
 
 def fabric_release(
     name: str, chart: str, pools: Sequence[ResolvedPool], opts: pulumi.ResourceOptions
 ) -> helm.Release:
+    """`pools` are those of the chart."""
     return helm.Release(
         f"{name}-{chart}",
         chart=chart,

@@ -209,8 +209,8 @@ class GpuCluster(pulumi.ComponentResource):
         opts = pulumi.ResourceOptions(
             parent=self, provider=self.kubernetes_provider, depends_on=list(needs)
         )
-        for chart in fabric_charts(self._resolved):
-            fabric_release(self._name, chart, self._resolved, opts)
+        for chart, pools in fabric_charts(self._resolved).items():
+            fabric_release(self._name, chart, pools, opts)
         Volumes(
             f"{self._name}-volumes",
             volumes_of(storage, self._plan, self._tags),

@@ -202,6 +202,27 @@ def test_pods_get_efa_in_the_way_that_the_plan_says(exposure: str, chart: str) -
     assert tolerated == {"nvidia.com/gpu", "tidegate.dev/purpose"}
 
 
+def test_no_node_has_two_drivers_of_efa() -> None:
+    zone = {"zones": ["us-east-2a"]}
+    plugin = pool("p5.48xlarge", name="plugin", fabric={"kind": "efa"}, **zone)
+    claims = pool(
+        "p5en.48xlarge",
+        name="claims",
+        fabric={"kind": "efa", "exposure": "dra"},
+        taints=[{"key": "acme.com/claims"}],
+        **zone,
+    )
+    declared = declare(aws(plugin, claims, pool("p5.48xlarge", name="plain")))
+    for chart, name, extra in (
+        ("aws-efa-k8s-device-plugin", "plugin", set()),
+        ("aws-dranet", "claims", {"acme.com/claims"}),
+    ):
+        told = declared.only(RELEASE, chart)["values"]
+        tolerated = {each["key"] for each in told["tolerations"]}
+        assert tolerated == {"nvidia.com/gpu", "tidegate.dev/purpose"} | extra
+        assert told["supportedInstanceLabels"] == {"keys": ["tidegate.dev/pool"], "values": [name]}
+
+
 def test_a_workload_that_appends_reads_and_replaces_nothing() -> None:
     declared = declare(aws(storage=COLD), RUNNER)
     statements = _statements(declared.only(ROLE_POLICY, "inference-runner")["policy"])

@@ -31,6 +31,9 @@ SETTINGS: Mapping[str, Mapping[str, Any]] = {
 }
 
 
+VOLUMES_DRIVER = "aws-ebs-csi-driver"
+
+
 @dataclass(frozen=True)
 class Driver:
     """An add-on whose pods call AWS, as this service account and with this policy of AWS's."""
@@ -88,7 +91,7 @@ class Addons(pulumi.ComponentResource):
                 opts=pulumi.ResourceOptions(parent=self),
             )
             needs.append(identity.association)
-        settings = SETTINGS.get(addon)
+        settings = addon_settings(addon, args.tags)
         return eks.Addon(
             label,
             cluster_name=args.cluster,
@@ -100,3 +103,11 @@ class Addons(pulumi.ComponentResource):
             tags=named(args.tags, label),
             opts=pulumi.ResourceOptions(parent=self, depends_on=needs),
         )
+
+
+def addon_settings(addon: str, tags: Mapping[str, str]) -> dict[str, Any]:
+    """Pods' volumes carry the cluster's tags by the driver's settings: a class cannot change."""
+    settings = dict(SETTINGS.get(addon, {}))
+    if addon == VOLUMES_DRIVER:
+        settings["controller"] = {"extraVolumeTags": dict(tags)}
+    return settings

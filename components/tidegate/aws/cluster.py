@@ -42,7 +42,8 @@ class Cluster(pulumi.ComponentResource):
     """Who may call its API is said by access entries alone; its creator is an administrator.
 
     `security_group` is the one that EKS makes for the control plane and its nodes. EKS itself
-    names the cluster's log group, `/aws/eks/<name>/cluster`, and makes it with the first line.
+    names the cluster's log group, `/aws/eks/<name>/cluster`, and makes it with the first line: it
+    cannot be declared before, because the cluster gets its name only when it is made.
     """
 
     name: pulumi.Output[str]

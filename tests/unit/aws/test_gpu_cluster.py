@@ -74,7 +74,14 @@ def test_addons_run_on_the_tainted_nodes_of_gpus() -> None:
     assert monitoring == {"dcgmAgent": {"tolerations": everything}}
     assert json.loads(told["aws-efs-csi-driver"]) == {"node": {"tolerations": everything}}
     for driver in ("aws-ebs-csi-driver", "aws-mountpoint-s3-csi-driver"):
-        assert json.loads(told[driver]) == {"node": {"tolerateAllTaints": True}}
+        assert json.loads(told[driver])["node"] == {"tolerateAllTaints": True}
+
+
+def test_pods_volumes_carry_the_cluster_s_tags() -> None:
+    addon = declare(aws()).only(ADDON, "rest-aws-ebs-csi-driver")
+    tags = json.loads(addon["configurationValues"])["controller"]["extraVolumeTags"]
+    assert tags["tidegate-cluster"] == "prod"
+    assert tags["owner"] == "platform"
 
 
 def test_the_api_is_reached_from_outside_by_those_who_are_named_alone() -> None:

@@ -203,9 +203,10 @@ def _reservation_findings(pools: tuple[NodePool, ...]) -> Findings:
 
 
 def _system_addresses(plan: ClusterPlan) -> PoolAddresses:
-    nodes = plan.system.nodes.max
-    by_zone = -(-nodes // len(plan.zones))
-    return PoolAddresses(dict.fromkeys(plan.zones, by_zone), nodes, SYSTEM_PODS)
+    """They are spread over the zones of the region; a plan without any is refused already."""
+    nodes, zones = plan.system.nodes.max, plan.control_plane_zones or plan.zones
+    by_zone = -(-nodes // len(zones))
+    return PoolAddresses(dict.fromkeys(zones, by_zone), nodes, SYSTEM_PODS)
 
 
 def _addresses(facts: PoolFacts) -> PoolAddresses:

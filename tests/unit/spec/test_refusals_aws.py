@@ -44,6 +44,15 @@ def gb200(capacity: dict[str, Any] | None = None, **changes: Any) -> Document:
     )
 
 
+def system(nodes: int) -> Document:
+    return aws(
+        region="us-east-1",
+        zones=["us-east-1a", "us-east-1b", "us-east-1-dfw-2a"],
+        system={"nodes": {"min": 2, "max": nodes}},
+        network={"nodePrefix": 24},
+    )
+
+
 def lustre(**changes: Any) -> Document:
     efa_pool = pool("p5.48xlarge", zones=ZONE, fabric=EFA)
     return aws(efa_pool, storage={"hot": LUSTRE | changes})
@@ -422,6 +431,13 @@ NETWORK = [
         "nodePrefix: 22",
     ),
     Case(
+        "subnet too small for the nodes without GPUs, of which a Local Zone has none",
+        system(3),
+        "network.nodePrefix",
+        24,
+        "nodePrefix: 23",
+    ),
+    Case(
         "subnets that do not fit",
         aws(network={"cidr": "10.0.0.0/20", "nodePrefix": 21}),
         "network.nodePrefix",
@@ -642,6 +658,7 @@ def test_refused_with_field_value_and_mend(case: Case) -> None:
         aws(pool("p5.48xlarge", name="x" * 29), name="c" * 25),
         aws(name="c" * 27, storage={"cold": BUCKET | {"namePrefix": "a" * 36}}),
         aws(network={"servicesCidr": "172.16.0.0/12"}),
+        system(2),
         aws(privateAdminCidrs=["10.0.0.0/16", "100.64.0.0/24"]),
         block(ends="2026-11-23T12:50:00Z"),
         block(reservation=GROUP),

@@ -51,8 +51,16 @@ class SwitchJobs:
         self, before: ServiceRoutes | None, target: ServiceRoutes, strategy: SwitchStrategy
     ) -> SwitchRun:
         """As the provider does it."""
+        asked = self.asked(before, target, strategy)
+        run = await self.switches.submit("digits", asked, self.gateway, "ada")
+        await self.make_job("switch", names.switch_job("digits", run.number), run.name)
+        return run
+
+    def asked(
+        self, before: ServiceRoutes | None, target: ServiceRoutes, strategy: SwitchStrategy
+    ) -> SwitchPlan:
         to = str(target.live_revision)
-        asked = SwitchPlan(
+        return SwitchPlan(
             routes_before=before,
             stages=plan(before, target, strategy, served_before=False),
             strategy=strategy,
@@ -61,9 +69,6 @@ class SwitchJobs:
             drain_seconds=10,
             retry_reason=None,
         )
-        run = await self.switches.submit("digits", asked, self.gateway, "ada")
-        await self.make_job("switch", names.switch_job("digits", run.number), run.name)
-        return run
 
     async def make_job(self, kind: Literal["switch", "drain"], name: str, run: str) -> None:
         job = RunnerJob(name=name, run=run, kind=kind, service="digits", revision=None)

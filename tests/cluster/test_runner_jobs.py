@@ -7,6 +7,7 @@ import pytest_asyncio
 
 from tests.cluster.harness.cluster import KubernetesCluster
 from tests.cluster.harness.envoy_gateway import EnvoyGateway
+from tests.cluster.harness.programs import RUNNER_IMAGE
 from tests.cluster.routed_service import (
     Callers,
     create_namespace,
@@ -17,9 +18,13 @@ from tests.cluster.routed_service import (
     until,
 )
 from tests.cluster.switch_jobs import SwitchJobs, make_runner_account
+from tests.unit.provider.stand_ins import Said
 from tidegate.cluster import names
 from tidegate.cluster.client import connect
-from tidegate.cluster.kinds import POD
+from tidegate.cluster.kinds import JOB, POD, RESOURCE_QUOTA
+from tidegate.jobs.runner_state import look
+from tidegate.provider.kubernetes.runner_waiting import why_it_does_not_begin
+from tidegate.provider.kubernetes.switch_runs import SwitchRuns
 from tidegate.records.drains import DrainRecords, DrainRequest
 from tidegate.spec.traffic import CanaryStep, MaxRegression, SwitchStrategy
 from tidegate.traffic.gateway_api.envoys import find_envoys
@@ -79,6 +84,44 @@ async def test_a_cancelled_switch_turns_back(stage: SwitchJobs) -> None:
     recorded = await stage.recorded.of("digits")
     assert recorded is not None and recorded.routes == before
     assert recorded.problems == () and not recorded.mentions(TWO)
+
+
+@pytest.mark.parametrize(
+    ("image", "pods", "why"),
+    [
+        ("registry.test/nothing:1", "100", "image registry.test/nothing:1 cannot be pulled"),
+        (RUNNER_IMAGE, "0", "exceeded quota: few-pods"),
+    ],
+    ids=["image", "quota"],
+)
+async def test_a_switch_that_cannot_begin_is_ended_without_a_conductor(
+    stage: SwitchJobs, image: str, pods: str, why: str
+) -> None:
+    recorded = await stage.recorded.of("digits")
+    assert recorded is not None
+    settings = stage.settings.model_copy(update={"runner_image": image})
+    runs, client, said = SwitchRuns(stage.client, settings), stage.client, Said()
+    quota = {"metadata": {"name": "few-pods"}, "spec": {"hard": {"count/pods": pods}}}
+    await client.create(RESOURCE_QUOTA, quota)
+    try:
+        asked = stage.asked(recorded.routes, service_routes(two=100), ALL_AT_ONCE)
+        run = await runs.submit("digits", asked, "ada")
+        job = names.switch_job("digits", run.number)
+
+        async def is_hindered() -> bool:
+            found = await why_it_does_not_begin(client, await look(client, job))
+            return found is not None and why in found
+
+        await until(is_hindered)
+        outcome = await runs.cancel(said.operation, run)
+    finally:
+        await client.delete(RESOURCE_QUOTA, "few-pods")
+
+    assert outcome.ending is Ending.CANCELLED
+    assert why in outcome.reason
+    assert await client.find(JOB, job) is None
+    assert await client.select(POD, {"job-name": job}) == []
+    assert await stage.recorded.of("digits") == recorded
 
 
 async def test_an_evicted_switch_goes_on_in_another_pod_and_turns_back_unwanted(

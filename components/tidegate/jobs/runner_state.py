@@ -37,6 +37,11 @@ class RunnerState:
         )
 
     @property
+    def is_running(self) -> bool:
+        """Whether a runner runs, as far as its kubelet has said."""
+        return any("running" in state for pod in self.pods for state in _container_states(pod))
+
+    @property
     def waits_for(self) -> str | None:
         """What the newest pod itself says it waits for; None when it says nothing."""
         if not self.pods:

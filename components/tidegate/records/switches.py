@@ -61,6 +61,11 @@ class SwitchRun:
         return Position.after(self.progress, self.decision)
 
     @property
+    def may_have_moved(self) -> bool:
+        """Whether a conductor got so far; it writes its progress before it moves anything."""
+        return self.progress is not None
+
+    @property
     def is_in_force(self) -> bool:
         """Whether every Envoy has confirmed the routes that the run goes to."""
         if self.outcome is not None:
@@ -240,6 +245,15 @@ class SwitchRecords:
         """Write the outcome. The recording, which is large, has done its work."""
         patch = {"data": {OUTCOME: outcome.to_json()}, "binaryData": {REFERENCE: None}}
         await self._cluster.patch(CONFIG_MAP, run, patch)
+
+    async def end_untouched(
+        self, run: SwitchRun, ending: Ending, reason: str, user: str
+    ) -> SwitchOutcome:
+        """End a run that has moved nothing, past its conductor."""
+        outcome = SwitchOutcome.untouched(run.request, ending, reason)
+        await self.end(run.name, outcome)
+        await self.note(run.request.service, ending.value, reason, run=run.number, user=user)
+        return outcome
 
     # -- details ------------------------------------------------------------------------------
 

@@ -31,13 +31,15 @@ KUBECONFIG = json.dumps(
 @dataclass
 class ApiServer:
     """`objects` by plural, namespace and name. `refusals` answer the next requests instead, and
-    `is_down` none at all. Objects of the plurals in `forbidden_writes` can be read only."""
+    `is_down` none at all. Objects of the plurals in `forbidden_writes` can be read only, and
+    a quota lets nobody make more of those in `used_up`."""
 
     objects: dict[Key, Object] = field(default_factory=dict)
     refusals: list[tuple[int, str]] = field(default_factory=list)
     is_down: bool = False
     unknown_plurals: set[str] = field(default_factory=set)
     forbidden_writes: set[str] = field(default_factory=set)
+    used_up: set[str] = field(default_factory=set)
     controller: Callable[[str, Object], None] = lambda plural, written: None
     before_write: Callable[[str, str], None] = lambda plural, name: None
     version: int = 0
@@ -115,6 +117,8 @@ class ApiServer:
         self.before_write(plural, name)
         if (plural, namespace, name) in self.objects:
             return _status(409, "AlreadyExists", f'{plural} "{name}" already exists')
+        if plural in self.used_up:
+            return _status(403, "Forbidden", f'{plural} "{name}" is forbidden: exceeded quota: few')
         return _json(201, self._store(plural, namespace, name, body))
 
     def _replace(self, plural: str, namespace: str, name: str, body: Object) -> httpx2.Response:
@@ -139,9 +143,17 @@ class ApiServer:
         return _json(200, self._store(plural, namespace, name, merged))
 
     def _delete(self, plural: str, namespace: str, name: str) -> httpx2.Response:
-        if self.objects.pop((plural, namespace, name), None) is None:
+        gone = self.objects.pop((plural, namespace, name), None)
+        if gone is None:
             return _missing(plural, name)
+        self._collect(gone["metadata"]["uid"])
         return _json(200, {"kind": "Status", "status": "Success"})
+
+    def _collect(self, owner: str) -> None:
+        """What the garbage collector does for owners that have gone."""
+        for key, each in list(self.objects.items()):
+            if any(of["uid"] == owner for of in each["metadata"].get("ownerReferences") or ()):
+                del self.objects[key]
 
     def _store(self, plural: str, namespace: str, name: str, content: Object) -> Object:
         before = self.objects.get((plural, namespace, name), {})

@@ -111,8 +111,4 @@ class AskedSwitches:
         await self._end(run, "the command that asked for it has given up")
 
     async def _end(self, run: SwitchRun, reason: str) -> None:
-        outcome = SwitchOutcome.untouched(run.request, Ending.CANCELLED, reason)
-        await self.records.end(run.name, outcome)
-        await self.records.note(
-            run.request.service, outcome.ending.value, reason, run=run.number, user=self._by
-        )
+        await self.records.end_untouched(run, Ending.CANCELLED, reason, self._by)

@@ -5,6 +5,7 @@ import time
 from tidegate.cluster import names
 from tidegate.cluster.client import Cluster
 from tidegate.cluster.endpoints import ready_endpoints
+from tidegate.cluster.errors import ClusterError, is_refusal
 from tidegate.cluster.kinds import JOB
 from tidegate.cluster.leases import Leases
 from tidegate.jobs.runner_jobs import RunnerJob, job_object
@@ -12,6 +13,7 @@ from tidegate.jobs.runner_state import RunnerState, look, why_it_ended
 from tidegate.provider.configuration import KubernetesConfiguration
 from tidegate.provider.handler import Operation
 from tidegate.provider.kubernetes.patience import patiently, saying_once
+from tidegate.provider.kubernetes.runner_waiting import why_it_does_not_begin
 from tidegate.records.drains import DrainRecords, DrainRequest, DrainRun
 from tidegate.records.switches import SwitchRecords, SwitchRun
 from tidegate.traffic.switch_documents import DrainRecord
@@ -49,10 +51,15 @@ class Drains:
             drain_seconds=seconds,
             gateway=self._settings.gateway,
         )
-        run = await self._submit(request)
         try:
+            run = await self._submit(request)
             await self._make_job(run)
             drained = await self._wait(operation, run)
+        except ClusterError as error:
+            if not is_refusal(error):
+                raise
+            operation.warn(f"the drain of {revision} was not seen: {error}")
+            return
         finally:
             await self._records.remove(revision)
         if drained is not None and any(drained.open_requests.values()):
@@ -105,7 +112,9 @@ class Drains:
             if current is None or state.has_ended:
                 why = why_it_ended(state, names.drain_job(request.revision))
             elif not state.has_begun and seconds > BEGIN_SECONDS:
+                hindrance = await why_it_does_not_begin(self._cluster, state)
                 why = f"its Job did not begin in {BEGIN_SECONDS:g} s"
+                why = f"{why}: {hindrance}" if hindrance else why
             elif seconds > BEGIN_SECONDS + request.drain_seconds:
                 why = f"it took longer than {seconds:.0f} s"
             if why is not None:

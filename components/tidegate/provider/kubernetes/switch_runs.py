@@ -12,8 +12,9 @@ from tidegate.provider.configuration import KubernetesConfiguration
 from tidegate.provider.handler import Operation
 from tidegate.provider.kubernetes.patience import patiently, saying_once
 from tidegate.provider.kubernetes.runner_waiting import why_it_does_not_begin
+from tidegate.provider.shared.acting_user import acting_user
 from tidegate.records.switches import SwitchRecords, SwitchRun
-from tidegate.traffic.switch_documents import SwitchOutcome
+from tidegate.traffic.switch_documents import Ending, SwitchOutcome
 from tidegate.traffic.switch_history import SwitchPlan
 
 POLL_SECONDS = 0.5
@@ -23,6 +24,10 @@ STARTS = 3
 """So often a Job that has gone is made again in one `pulumi up`."""
 CANCEL_SECONDS = 90.0
 """Beside the drain: a pod may have to start first, and the router may be silent for 30 s."""
+GONE_SECONDS = 30.0
+"""So long a pod may take to go; on a node that does not answer it never does."""
+NOBODY = "nobody"
+"""Holds the lease of a run that no process carries out any more."""
 
 
 class SwitchRunError(Exception):
@@ -53,20 +58,70 @@ class SwitchRuns:
         return await self._wait(operation, run, renew=True)
 
     async def cancel(self, operation: Operation, run: SwitchRun) -> SwitchOutcome:
-        """Have the conductor turn back, and wait until it has. Raises SwitchRunError."""
-        await self._leases.renew(run.name, run.request.service)
-        await self._leases.ask_to_cancel(run.name)
+        """Have the conductor turn back, and wait until it has. Raises SwitchRunError.
+
+        A run that nobody carries out and that has moved nothing needs no conductor: none may be
+        able to begin, for the very reason for which the run is cancelled.
+        """
         unhurried = Operation(operation.status, operation.info, operation.warn)
+        await patiently(unhurried, lambda: self._ask_to_cancel(run))
+        outcome = await self._withdrawn(unhurried, run)
+        if outcome is not None:
+            return outcome
         return await self._wait(
             unhurried, run, renew=False, seconds=CANCEL_SECONDS + run.request.drain_seconds
         )
 
     async def remove(self, operation: Operation, service: str) -> None:
-        """Forget the service's runs and who served."""
+        """Forget the service's runs and who served, before its routes go.
+
+        So nothing has to be turned back, which might need a pod that cannot begin.
+        """
+        unhurried = Operation(operation.status, operation.info, operation.warn)
         run = await self.records.unfinished(service)
         if run is not None:
-            await self.cancel(operation, run)
+            await self._stop_job(unhurried, run)
         await self.records.remove(service)
+
+    async def _ask_to_cancel(self, run: SwitchRun) -> None:
+        await self._leases.renew(run.name, run.request.service)
+        await self._leases.ask_to_cancel(run.name)
+
+    async def _withdrawn(self, operation: Operation, run: SwitchRun) -> SwitchOutcome | None:
+        """The outcome of a run that was ended without a conductor; None when it needs one."""
+        current, state = await patiently(operation, lambda: self._look(run, renew=False))
+        if current.outcome is not None:
+            return current.outcome
+        if current.may_have_moved or state.is_running:
+            return None
+        hindrance = await why_it_does_not_begin(self._cluster, state)
+        await self._stop_job(operation, current)
+        # Its pod may have begun before it went.
+        current = await patiently(operation, lambda: self._current(run))
+        if current.outcome is not None or current.may_have_moved:
+            return current.outcome
+        reason = "cancelled before it began" + (f": {hindrance}" if hindrance else "")
+        return await patiently(
+            operation,
+            lambda: self.records.end_untouched(current, Ending.CANCELLED, reason, acting_user()),
+        )
+
+    async def _stop_job(self, operation: Operation, run: SwitchRun) -> None:
+        """Have nobody carry the run out: its process loses the lease, then its pod."""
+        name = switch_job(run).name
+        await patiently(operation, lambda: self._take_over(run))
+        await patiently(operation, lambda: self._cluster.delete(JOB, name))
+        deadline = time.monotonic() + GONE_SECONDS
+        while time.monotonic() < deadline:
+            state = await patiently(operation, lambda: look(self._cluster, name))
+            if state.job is None and not state.pods:
+                return
+            operation.status(f"waiting for the end of Job {name}")
+            await operation.sleep(POLL_SECONDS)
+
+    async def _take_over(self, run: SwitchRun) -> None:
+        await self._leases.renew(run.name, run.request.service)
+        await self._leases.hold(run.name, NOBODY)
 
     async def _wait(
         self,
@@ -112,8 +167,17 @@ class SwitchRuns:
                 if now - not_begun_since > BEGIN_SECONDS:
                     raise SwitchRunError(f"it did not begin in {BEGIN_SECONDS:g} s; {message}")
             if seconds is not None and now - began > seconds:
-                raise SwitchRunError(f"the conductor did not turn back within {seconds:g} s")
+                raise SwitchRunError(await self._why_not_back(current, state, seconds))
             await operation.sleep(POLL_SECONDS)
+
+    async def _why_not_back(self, run: SwitchRun, state: RunnerState, seconds: float) -> str:
+        why = await why_it_does_not_begin(self._cluster, state)
+        if why is None:
+            why = run.progress.message if run.progress is not None else "it has said nothing yet"
+        return (
+            f"the conductor did not turn back within {seconds:g} s: {why}. The traffic stays where "
+            "it is until a conductor can turn it back: mend what holds it up, and do this again"
+        )
 
     async def _look(self, run: SwitchRun, renew: bool) -> tuple[SwitchRun, RunnerState]:
         if renew:

@@ -15,16 +15,27 @@ from tidegate.spec.kubernetes_gateway import GatewayReference
 from tidegate.traffic.gateway_api.desired import DesiredRoutes
 from tidegate.traffic.gateway_api.objects import render
 from tidegate.traffic.routes import ServiceRoutes
-from tidegate.traffic.switch_documents import Ending, SwitchOutcome, SwitchRequest
+from tidegate.traffic.switch_documents import (
+    Ending,
+    SwitchOutcome,
+    SwitchProgress,
+    SwitchRequest,
+)
 
 AT = "2026-11-23T01:00:00.000Z"
+NO_NODE = {
+    "type": "PodScheduled",
+    "status": "False",
+    "message": "0/2 nodes are available: 2 Insufficient cpu.",
+}
 GATEWAY = GatewayReference(namespace="team-a", name="tidegate")
 
 
 class Runners:
     """`verdicts` and `endings` are what the next gates and switches end with.
 
-    None in their place: the Job runs on. A text: the pod ends with that message.
+    None in their place: the Job runs on. A text: the pod ends with that message. Without nodes
+    (`has_nodes`), the pods of Jobs are made and do not begin.
     """
 
     def __init__(self, api: ApiServer) -> None:
@@ -36,6 +47,7 @@ class Runners:
         self.switches: list[SwitchRequest] = []
         self.drains: list[str] = []
         self.drains_fail = False
+        self.has_nodes = True
         self._seen: set[str] = set()
         api.controller = self._written
 
@@ -62,6 +74,9 @@ class Runners:
 
     def _carry_out(self, job: Object) -> None:
         kind = job["metadata"]["labels"][names.JOB_LABEL]
+        if not self.has_nodes:
+            self._pod(job["metadata"]["name"], {"phase": "Pending", "conditions": [NO_NODE]})
+            return
         run = job["metadata"]["annotations"][names.RUN_ANNOTATION]
         match kind:
             case "gate":
@@ -79,6 +94,8 @@ class Runners:
         for name in self.jobs():
             job = self.api.get(JOB.plural, name)
             if job["metadata"]["annotations"][names.RUN_ANNOTATION] != run or _has_ended(job):
+                continue
+            if f"{name}-x" not in self._running():
                 continue
             if run.startswith("gate."):
                 progress = GateProgress(at=AT, event="cancelled", message="cancelled; no verdict")
@@ -168,6 +185,22 @@ class Runners:
             self.write(run, "outcome.json", json.dumps(record))
         self.end(job, None)
 
+    def move_without_end(self, run: str) -> None:
+        """A runner takes the first step of a switch, and is heard of no more."""
+        request = SwitchRequest.model_validate_json(self.data(run)["request.json"])
+        self.route(request.stages[0].routes)
+        progress = SwitchProgress(
+            service=request.service,
+            run=request.run,
+            from_revision=request.from_revision,
+            to_revision=request.to_revision,
+            state="running",
+            stage=None,
+            judgement=None,
+            message="step 1",
+        )
+        self.write(run, "progress.json", progress.to_json())
+
     def end_running(self, ending: Ending) -> None:
         """End the switch that runs on."""
         (job,) = [
@@ -181,12 +214,21 @@ class Runners:
     # -- the Job's controller and the kubelet ---------------------------------------------------
 
     def begin(self, job: str) -> None:
-        meta: Object = {"name": f"{job}-x", "creationTimestamp": AT}
-        meta["labels"] = {"batch.kubernetes.io/job-name": job}
         state = {"name": "runner", "state": {"running": {}}}
-        status = {"phase": "Running", "containerStatuses": [state]}
+        self._pod(job, {"phase": "Running", "containerStatuses": [state]})
+
+    def _pod(self, job: str, status: Object) -> None:
+        owner = {"kind": "Job", "uid": self.api.get(JOB.plural, job)["metadata"]["uid"]}
+        meta: Object = {"name": f"{job}-x", "creationTimestamp": AT, "ownerReferences": [owner]}
+        meta["labels"] = {"batch.kubernetes.io/job-name": job}
         pod = {"metadata": meta, "spec": {"containers": []}, "status": status}
         self.api.put(POD.plural, pod)
+
+    def _running(self) -> set[str]:
+        pods = [each for key, each in self.api.objects.items() if key[0] == POD.plural]
+        return {
+            each["metadata"]["name"] for each in pods if each["status"].get("phase") == "Running"
+        }
 
     def end(self, job: str, said: str | None, **status: Any) -> None:
         """The pod ends with a termination message, and the Job with it."""

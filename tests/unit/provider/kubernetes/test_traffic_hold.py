@@ -3,7 +3,7 @@ import pytest
 from tests.unit.cluster.api_server import ApiServer
 from tests.unit.provider.kubernetes.runners import GATEWAY, Runners
 from tests.unit.provider.stand_ins import Said
-from tidegate.cluster.kinds import CONFIG_MAP, ENDPOINT_SLICE, JOB, LEASE
+from tidegate.cluster.kinds import CONFIG_MAP, ENDPOINT_SLICE, JOB, LEASE, Kind
 from tidegate.provider.errors import ProviderError
 from tidegate.provider.kubernetes import TrafficHoldHandler
 from tidegate.provider.kubernetes.access import ClusterAccess
@@ -120,6 +120,22 @@ async def test_a_drain_that_cannot_be_watched_holds_nothing_up(
     await handler.delete(said.operation, HELD, OUTPUTS)
 
     assert f"the drain of {HELD} was not seen" in said.warnings[0]
+
+
+@pytest.mark.parametrize("kind", [JOB, CONFIG_MAP])
+async def test_a_drain_that_a_quota_refuses_holds_nothing_up(
+    api: ApiServer, runners: Runners, handler: TrafficHoldHandler, kind: Kind
+) -> None:
+    serve(api)
+    api.used_up = {kind.plural}
+    said = Said()
+
+    await handler.delete(said.operation, HELD, OUTPUTS)
+
+    (warning,) = said.warnings
+    assert f"the drain of {HELD} was not seen: {kind.name} team-a/" in warning
+    assert "exceeded quota" in warning
+    assert [api.names(each.plural) for each in (CONFIG_MAP, LEASE, JOB)] == [[], [], []]
 
 
 async def test_a_revision_that_goes_comes_back_as_a_new_one(

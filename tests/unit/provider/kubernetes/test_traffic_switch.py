@@ -1,5 +1,6 @@
 import asyncio
 import json
+from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
 
@@ -22,7 +23,7 @@ from tidegate.cluster.kinds import (
 from tidegate.gate.verdict import Outcome
 from tidegate.provider.errors import CancelledOperation, ProviderError
 from tidegate.provider.handler import CheckFailure, Diff
-from tidegate.provider.kubernetes import TrafficSwitchHandler
+from tidegate.provider.kubernetes import TrafficSwitchHandler, switch_runs
 from tidegate.provider.kubernetes.access import ClusterAccess
 from tidegate.provider.shared.traffic_inputs import (
     TrafficSwitchInputs,
@@ -301,6 +302,119 @@ async def test_cancelling_turns_the_traffic_back(
     with pytest.raises(CancelledOperation, match=f"{ONE} has all of the traffic again"):
         await moving
     assert weights(api) == {ONE: 100, TWO: 0}
+
+
+def no_nodes(api: ApiServer, runners: Runners) -> None:
+    runners.has_nodes = False
+
+
+def no_jobs(api: ApiServer, runners: Runners) -> None:
+    api.used_up = {JOB.plural}
+
+
+@pytest.mark.parametrize("hinder", [no_nodes, no_jobs])
+async def test_a_switch_that_never_began_is_ended_without_a_conductor(
+    access: ClusterAccess,
+    api: ApiServer,
+    runners: Runners,
+    handler: TrafficSwitchHandler,
+    hinder: Callable[[ApiServer, Runners], None],
+) -> None:
+    hinder(api, runners)
+    said = Said()
+    moving = asyncio.create_task(update(handler, inputs(TWO, ONE), said))
+    await until(lambda: said.status or moving.done())
+    moving.cancel()
+
+    await update(handler, inputs(ONE, TWO), said)
+
+    assert f"{ONE} has all of the traffic again" in said.info[0]
+    latest = await SwitchRecords(access.cluster()).latest("digits")
+    assert latest is not None and latest.outcome is not None
+    assert latest.outcome.ending is Ending.CANCELLED
+    assert latest.outcome.reason.startswith("cancelled before it began")
+    assert weights(api) == {ONE: 100, TWO: 0}
+    assert len(runners.jobs()) == len(runners.switches) == 1
+
+
+async def test_cancelling_ends_what_has_not_begun_and_says_what_it_waited_for(
+    access: ClusterAccess, api: ApiServer, runners: Runners, handler: TrafficSwitchHandler
+) -> None:
+    runners.has_nodes = False
+    said = Said()
+    moving = asyncio.create_task(update(handler, inputs(TWO, ONE), said))
+    await until(lambda: said.status)
+
+    said.operation.cancelled.set()
+
+    with pytest.raises(CancelledOperation, match=f"{ONE} has all of the traffic again"):
+        await moving
+    latest = await SwitchRecords(access.cluster()).latest("digits")
+    assert latest is not None and latest.outcome is not None
+    assert "2 Insufficient cpu" in latest.outcome.reason
+
+
+async def test_a_pod_that_begins_while_its_switch_is_ended_is_not_taken_for_one_that_did_not(
+    api: ApiServer, runners: Runners, handler: TrafficSwitchHandler
+) -> None:
+    runners.has_nodes = False
+    said = Said()
+    moving = asyncio.create_task(update(handler, inputs(TWO, ONE), said))
+    await until(lambda: said.status)
+    moving.cancel()
+    written = api.controller
+
+    def begin_late(plural: str, stored: Any) -> None:
+        written(plural, stored)
+        holder = (stored.get("spec") or {}).get("holderIdentity")
+        if holder == switch_runs.NOBODY and not runners.has_nodes:
+            runners.move_without_end(stored["metadata"]["name"])
+            runners.has_nodes, runners.endings = True, [Ending.CANCELLED]
+
+    api.controller = begin_late
+    await update(handler, inputs(ONE, TWO))
+
+    assert any(each.endswith("-002-r1") for each in runners.jobs())
+    assert weights(api) == {ONE: 100, TWO: 0}
+
+
+@pytest.fixture
+async def moved_and_lost(
+    api: ApiServer, runners: Runners, handler: TrafficSwitchHandler
+) -> TrafficSwitchHandler:
+    """A switch has moved traffic, its Job has gone, and no other finds a node."""
+    runners.endings = [None]
+    moving = asyncio.create_task(update(handler, inputs(TWO, ONE, strategy=CANARY)))
+    await until(lambda: len(runners.switches) == 2)
+    moving.cancel()
+    (run,) = [each for each in api.names(LEASE.plural) if each.endswith("002")]
+    runners.move_without_end(run)
+    runners.has_nodes = False
+    for job in [each for each in runners.jobs() if each.endswith("-002")]:
+        await api.cluster().delete(JOB, job)
+    return handler
+
+
+async def test_what_keeps_traffic_from_being_turned_back_is_named(
+    monkeypatch: pytest.MonkeyPatch, moved_and_lost: TrafficSwitchHandler
+) -> None:
+    monkeypatch.setattr(switch_runs, "CANCEL_SECONDS", 0.1)
+
+    said = await refused(moved_and_lost, inputs(ONE, TWO))
+
+    assert "the conductor did not turn back within 0.3 s: Pod switch-" in said
+    assert "2 Insufficient cpu. The traffic stays where it is until" in said
+
+
+async def test_a_deletion_needs_no_conductor(
+    api: ApiServer, runners: Runners, moved_and_lost: TrafficSwitchHandler
+) -> None:
+    outputs = TrafficSwitchOutputs(live_revision=ONE)
+
+    await moved_and_lost.delete(Said().operation, "digits", outputs)
+
+    left = [kind for kind in (HTTP_ROUTE, JOB, LEASE) if api.names(kind.plural)]
+    assert left == []
 
 
 async def test_an_override_is_refused_at_preview_and_cleared_by_what_follows_it(

@@ -95,6 +95,9 @@ def kubernetes_platform(
             scheduling_seconds=cluster.scheduling_seconds,
             gate_lease_namespace=cluster.gate_lease_namespace,
             evidence_endpoint=cluster.evidence_endpoint,
+            image_pull_secrets=cluster.image_pull_secrets,
+            runner=cluster.runner,
+            network=cluster.network,
         ),
         # Nodes and what runs on each of them come first.
         pulumi.ResourceOptions(depends_on=[made]) if made is not None else None,

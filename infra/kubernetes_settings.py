@@ -7,6 +7,7 @@ from pydantic import AfterValidator, Field, model_validator
 from settings_model import SettingsModel
 from tidegate.gate.evidence_store import check_address, check_endpoint
 from tidegate.spec.accelerator_pool import AcceleratorPool, Toleration
+from tidegate.spec.cluster_network import ClusterNetwork
 from tidegate.spec.errors import SpecError
 from tidegate.spec.kubernetes_gateway import GatewayReference, NewGateway
 from tidegate.spec.model_source import (
@@ -20,6 +21,7 @@ from tidegate.spec.model_source import (
     StorageEndpoint,
 )
 from tidegate.spec.release import Release
+from tidegate.spec.runner_pods import RunnerPods
 from tidegate.spec.serving_on_kubernetes import ExistingServing, Replicas, Termination
 
 
@@ -84,6 +86,9 @@ class KubernetesSettings(SettingsModel):
     scheduling_seconds: float = Field(default=600, gt=0)
     gate_lease_namespace: DnsLabel | None = None
     evidence_endpoint: StorageEndpoint | None = None
+    image_pull_secrets: list[DnsName] = Field(default_factory=list)
+    runner: RunnerPods = RunnerPods()
+    network: ClusterNetwork = ClusterNetwork()
 
     @model_validator(mode="after")
     def _is_one_cluster(self) -> Self:

@@ -19,13 +19,16 @@ from tests.unit.components.examples import (
     RUNNER_IMAGE,
     revision_on_kubernetes,
 )
+from tidegate.jobs.runner_jobs import RunnerJob, job_object
 from tidegate.kubernetes.gateway_objects import gateway_objects, reference
 from tidegate.kubernetes.network import Network, default_deny, runner_policy
 from tidegate.kubernetes.objects import Manifest
 from tidegate.kubernetes.platform_objects import namespace_object, priority_class
 from tidegate.kubernetes.runner_access import runner_access
 from tidegate.kubernetes.slot_objects import existing_service, slot_objects
+from tidegate.provider.configuration import KubernetesConfiguration
 from tidegate.spec.kubernetes_gateway import GatewayReference, Https, NewGateway
+from tidegate.spec.runner_pods import RunnerPods
 from tidegate.spec.serving_on_kubernetes import ExistingServing, Replicas
 
 pytestmark = pytest.mark.cluster
@@ -139,6 +142,7 @@ def test_a_slots_objects_are_accepted(server: DryRuns, place: str, slot: str) ->
         network=network(place),
         runner_image=RUNNER_IMAGE,
         priority_class="serving",
+        image_pull_secrets=("registry",),
     )
 
     accepted(server, [*found.before, found.workload, found.service, found.disruption_budget])
@@ -164,11 +168,32 @@ def test_the_platforms_objects_are_accepted(server: DryRuns, place: str, elsewhe
         namespace_object(place),
         priority_class(place),
         default_deny(place),
-        *runner_access(place, gateway),
+        *runner_access(place, gateway, annotations={"eks.amazonaws.com/role-arn": "arn"}),
         runner_policy(network(place)),
     ]
 
     accepted(server, objects)
+
+
+def test_the_runners_jobs_are_accepted_wherever_they_shall_run(server: DryRuns, place: str) -> None:
+    """As their pods' template says; the API server checks it with the Job."""
+    runner = {"nodeLabels": {"kubernetes.io/arch": "amd64"}, "tolerations": [{"key": "dedicated"}]}
+    settings = KubernetesConfiguration(
+        namespace=place,
+        gateway=reference(NewGateway(), place),
+        runner_image=RUNNER_IMAGE,
+        environment="test",
+        evidence="s3://evidence",
+        stack_file="stacks/Pulumi.test.yaml",
+        image_pull_secrets=("registry",),
+        runner=RunnerPods.model_validate(runner),
+    )
+    revision = revision_on_kubernetes()
+    job = RunnerJob("gate-1", "gate.x.001", "gate", revision.service, revision.id)
+    made = {"apiVersion": "batch/v1", "kind": "Job", **job_object(job, settings)}
+    made["metadata"]["namespace"] = place
+
+    accepted(server, [made])
 
 
 def test_a_field_that_nobody_knows_is_refused_here(server: DryRuns, place: str) -> None:

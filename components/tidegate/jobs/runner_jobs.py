@@ -1,16 +1,19 @@
 """Jobs that carry out gates, switches and drains, as objects of the API."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal, Protocol
 
 from tidegate.cluster import names
 from tidegate.cluster.client import Object
 from tidegate.cluster.pod_security import container_security_context, runner_pod_security_context
+from tidegate.cluster.pull_secrets import pull_secrets
 from tidegate.gate.evidence_store import bucket_scheme
 from tidegate.gate.profile import Profile
 from tidegate.gate.rates import REQUESTS_PER_SECOND_AND_WORKER
 from tidegate.records.switches import SwitchRun
 from tidegate.spec.model_source import endpoint_environment
+from tidegate.spec.runner_pods import RunnerPods
 
 KEPT_SECONDS = 3600
 """How long a Job that has ended stays to be looked at; its result is kept elsewhere."""
@@ -33,6 +36,10 @@ class RunnerSettings(Protocol):
     def evidence(self) -> str: ...
     @property
     def evidence_endpoint(self) -> str | None: ...
+    @property
+    def image_pull_secrets(self) -> Sequence[str]: ...
+    @property
+    def runner(self) -> RunnerPods: ...
 
 
 @dataclass(frozen=True)
@@ -100,11 +107,18 @@ def _pod(job: RunnerJob, settings: RunnerSettings) -> Object:
         volumes.append({"name": "evidence", **claim})
         mounts.append({"name": "evidence", "mountPath": settings.evidence})
     resources = {"cpu": str(job.cpus), "memory": job.memory}
+    placed = settings.runner
     return {
+        **pull_secrets(settings.image_pull_secrets),
         "serviceAccountName": names.RUNNER,
         "restartPolicy": "Never",
         "terminationGracePeriodSeconds": GRACE_SECONDS,
-        "tolerations": [_until_lost("not-ready"), _until_lost("unreachable")],
+        **({"nodeSelector": dict(placed.node_labels)} if placed.node_labels else {}),
+        "tolerations": [
+            _until_lost("not-ready"),
+            _until_lost("unreachable"),
+            *(each.in_pod for each in placed.tolerations),
+        ],
         "securityContext": runner_pod_security_context(),
         "volumes": volumes,
         "containers": [

@@ -1,6 +1,6 @@
 """Network policies: nothing is allowed but the flows named here."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -16,15 +16,14 @@ from tidegate.cluster.names import (
 )
 from tidegate.kubernetes.objects import Manifest, manifest
 from tidegate.kubernetes.pods import server_labels
+from tidegate.spec.cluster_network import ClusterNetwork
 from tidegate.spec.kubernetes_gateway import GatewayReference
 from tidegate.spec.model_source import ObjectStorage
 from tidegate.spec.revision import Revision
 from tidegate.spec.serving_on_kubernetes import KubernetesServing
 
 NAMESPACE_NAME_LABEL = "kubernetes.io/metadata.name"
-API_SERVER_PORTS = (443, 6443)
 _HTTPS = 443
-_DNS = 53
 NODE_LOCAL_DNS = "169.254.20.10/32"
 """NodeLocal DNSCache listens there on every node."""
 IDENTITY_ENDPOINTS = (
@@ -46,6 +45,7 @@ class Network:
     gateway: GatewayReference
     monitoring_namespace: str | None
     evidence_endpoint: str | None = None
+    cluster: ClusterNetwork = field(default_factory=ClusterNetwork)
 
 
 def slot_policy(revision: Revision, serving: KubernetesServing, network: Network) -> Manifest:
@@ -60,7 +60,7 @@ def slot_policy(revision: Revision, serving: KubernetesServing, network: Network
     ]
     if network.monitoring_namespace is not None:
         ingress.append(_rule("from", [_namespace(network.monitoring_namespace)], [METRICS_PORT]))
-    egress = [_dns(), *_storage(serving.model.object_storage)]
+    egress = [_dns(network.cluster), *_storage(serving.model.object_storage)]
     if serving.nodes > 1:
         group = {"podSelector": {"matchLabels": server_labels(revision)}}
         ingress.append({"from": [group]})
@@ -84,10 +84,10 @@ def default_deny(namespace: str) -> Manifest:
 def runner_policy(network: Network) -> Manifest:
     """Out: servers of the namespace, the gateway's Envoys, the API server, evidence, DNS."""
     egress = [
-        _dns(),
+        _dns(network.cluster),
         {"to": [{"podSelector": {}}]},
         {"to": [_envoys(network.gateway)]},
-        {"ports": [_port(each) for each in API_SERVER_PORTS]},
+        {"ports": [_port(each) for each in network.cluster.api_server_ports]},
         *_identity(),
     ]
     if network.evidence_endpoint is not None:
@@ -144,10 +144,12 @@ def _namespace(name: str) -> dict[str, Any]:
     return {"namespaceSelector": {"matchLabels": {NAMESPACE_NAME_LABEL: name}}}
 
 
-def _dns() -> dict[str, Any]:
+def _dns(cluster: ClusterNetwork) -> dict[str, Any]:
     return {
-        "to": [_namespace("kube-system"), {"ipBlock": {"cidr": NODE_LOCAL_DNS}}],
-        "ports": [_port(_DNS, "UDP"), _port(_DNS)],
+        "to": [_namespace(cluster.dns_namespace), {"ipBlock": {"cidr": NODE_LOCAL_DNS}}],
+        "ports": [
+            _port(each, protocol) for each in cluster.dns_ports for protocol in ("UDP", "TCP")
+        ],
     }
 
 

@@ -1,7 +1,7 @@
 """A cluster as a platform: `KubernetesPlatform`."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import pulumi
@@ -23,9 +23,11 @@ from tidegate.kubernetes.slots import Slots
 from tidegate.resources import GatewayReadiness, TidegateClusterProvider
 from tidegate.serving.platform import Slot
 from tidegate.spec.accelerator_pool import AcceleratorPool
+from tidegate.spec.cluster_network import ClusterNetwork
 from tidegate.spec.errors import SpecError
 from tidegate.spec.kubernetes_gateway import GatewayReference, NewGateway
 from tidegate.spec.revision import Revision
+from tidegate.spec.runner_pods import RunnerPods
 from tidegate.spec.serving_on_kubernetes import Replicas
 
 
@@ -43,6 +45,9 @@ class KubernetesPlatformArgs:
     may wait for nodes and images, beside the time that its probes give to the models.
     `gate_lease_namespace`: an existing namespace where gates take turns on a pool, the same for all
     platforms whose pools, by the same names, are the same nodes; without, the platform's own.
+    `image_pull_secrets`: names of Secrets in the namespace with which images of slots and of the
+    runner are pulled, in place of those of their accounts. `runner`: where gates and switches run.
+    `network`: where pods reach the API server and DNS.
 
     Raises SpecError for evidence that would go with its pod, an endpoint that it is not at, and two
     pools of one name.
@@ -63,6 +68,9 @@ class KubernetesPlatformArgs:
     scheduling_seconds: float = 600
     gate_lease_namespace: str | None = None
     evidence_endpoint: str | None = None
+    image_pull_secrets: Sequence[str] = ()
+    runner: RunnerPods = field(default_factory=RunnerPods)
+    network: ClusterNetwork = field(default_factory=ClusterNetwork)
 
     def __post_init__(self) -> None:
         if bucket_scheme(check_address(self.evidence)) is None and self.evidence[:1] != "/":
@@ -107,12 +115,18 @@ class KubernetesPlatform(pulumi.ComponentResource):
             gateway=gateway,
             monitoring_namespace=args.monitoring_namespace,
             evidence_endpoint=args.evidence_endpoint,
+            cluster=args.network,
         )
         made += [
             self._object(each, needed)
             for each in (
                 default_deny(args.namespace),
-                *runner_access(args.namespace, gateway, args.gate_lease_namespace),
+                *runner_access(
+                    args.namespace,
+                    gateway,
+                    args.gate_lease_namespace,
+                    args.runner.service_account_annotations,
+                ),
                 runner_policy(network),
             )
         ]
@@ -128,6 +142,8 @@ class KubernetesPlatform(pulumi.ComponentResource):
             stack_file=args.stack_file,
             gate_lease_namespace=args.gate_lease_namespace,
             evidence_endpoint=args.evidence_endpoint,
+            image_pull_secrets=args.image_pull_secrets,
+            runner=args.runner,
             # Gates and switches need all of it, and need it until the last of them has gone.
             opts=pulumi.ResourceOptions(parent=self, depends_on=[*needed, *made]),
         )
@@ -138,6 +154,7 @@ class KubernetesPlatform(pulumi.ComponentResource):
             pools=tuple(args.pools),
             runner_image=args.runner_image,
             priority_class=args.priority_class or priority_class_name(args.namespace),
+            image_pull_secrets=tuple(args.image_pull_secrets),
             scheduling_seconds=args.scheduling_seconds,
             # What is wrong with the Gateway is said before any GPU is taken.
             depends_on=(*needed, *self._gateway_readiness(name)),

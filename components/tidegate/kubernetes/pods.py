@@ -1,9 +1,11 @@
 """Pod templates of a slot."""
 
+from collections.abc import Sequence
 from typing import Any
 
 from tidegate.cluster.names import labels
 from tidegate.cluster.pod_security import container_security_context, pod_security_context
+from tidegate.cluster.pull_secrets import pull_secrets
 from tidegate.kubernetes.model_files import ModelFiles
 from tidegate.kubernetes.objects import quantity_of_memory
 from tidegate.kubernetes.triton import (
@@ -35,13 +37,14 @@ def server_template(
     pool: AcceleratorPool,
     files: ModelFiles,
     priority_class: str,
+    image_pull_secrets: Sequence[str],
 ) -> dict[str, Any]:
     """Pods with Triton."""
     container = triton_container(revision, serving, files.folder)
     found = server_labels(revision)
     spread = {**found, **(LEADER_LABELS if serving.nodes > 1 else {})}
     spec = {
-        **_pod(revision, serving, pool, files, priority_class),
+        **_pod(revision, serving, pool, files, priority_class, image_pull_secrets),
         "containers": [container],
         "topologySpreadConstraints": [
             {
@@ -63,6 +66,7 @@ def worker_template(
     pool: AcceleratorPool,
     files: ModelFiles,
     priority_class: str,
+    image_pull_secrets: Sequence[str],
 ) -> dict[str, Any]:
     """The further pods of a group, which work for the first one."""
     container = {
@@ -77,7 +81,7 @@ def worker_template(
     return {
         "metadata": {"labels": server_labels(revision)},
         "spec": {
-            **_pod(revision, serving, pool, files, priority_class),
+            **_pod(revision, serving, pool, files, priority_class, image_pull_secrets),
             "containers": [container],
         },
     }
@@ -89,8 +93,10 @@ def _pod(
     pool: AcceleratorPool,
     files: ModelFiles,
     priority_class: str,
+    image_pull_secrets: Sequence[str],
 ) -> dict[str, Any]:
     return {
+        **pull_secrets(image_pull_secrets),
         "serviceAccountName": serving.service_account or revision.id,
         "automountServiceAccountToken": False,
         "enableServiceLinks": False,
@@ -98,13 +104,7 @@ def _pod(
         "terminationGracePeriodSeconds": serving.termination.grace_seconds,
         "securityContext": pod_security_context(),
         "nodeSelector": dict(pool.node_labels),
-        "tolerations": [
-            {
-                "operator": "Exists" if each.value is None else "Equal",
-                **each.model_dump(exclude_none=True),
-            }
-            for each in pool.tolerations
-        ],
+        "tolerations": [each.in_pod for each in pool.tolerations],
         "initContainers": [files.init_container],
         "volumes": [
             *files.volumes,

@@ -1,5 +1,6 @@
 """What the Jobs of gates and switches may do, and nothing else."""
 
+from collections.abc import Mapping
 from typing import Any
 
 from tidegate.cluster.names import RUNNER, labels
@@ -12,14 +13,17 @@ _WRITE = ["create", "update", "patch"]
 
 
 def runner_access(
-    namespace: str, gateway: GatewayReference, gate_lease_namespace: str | None = None
+    namespace: str,
+    gateway: GatewayReference,
+    gate_lease_namespace: str | None = None,
+    annotations: Mapping[str, str] | None = None,
 ) -> tuple[Manifest, ...]:
     """ServiceAccount and Roles of the runner.
 
     It may look at the gateway where that is, and take turns with other namespaces' gates where
-    their Leases are.
+    their Leases are. `annotations` of the account name a cloud's identity.
     """
-    account = manifest("v1", "ServiceAccount", RUNNER, namespace, labels())
+    account = manifest("v1", "ServiceAccount", RUNNER, namespace, labels(), annotations)
     found = [account, *_bound(RUNNER, namespace, namespace, _rules_at_home())]
     for place, rules in sorted(
         _rules_elsewhere(namespace, gateway, gate_lease_namespace or namespace).items()

@@ -1,5 +1,6 @@
 """Every object of a slot, as plain manifests."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from tidegate.cluster.names import (
@@ -48,6 +49,7 @@ def slot_objects(
     network: Network,
     runner_image: str,
     priority_class: str,
+    image_pull_secrets: Sequence[str] = (),
     is_cold: bool = False,
 ) -> SlotObjects:
     """Objects of one revision, all named after it; those of a cold slot begin with no pod."""
@@ -67,6 +69,7 @@ def slot_objects(
             namespace=namespace,
             runner_image=runner_image,
             priority_class=priority_class,
+            image_pull_secrets=image_pull_secrets,
         ),
         service=service(revision, namespace, servers, OWN_PORTS),
         disruption_budget=_disruption_budget(revision, serving, replicas, namespace),

@@ -47,6 +47,7 @@ class Slots:
     pools: tuple[AcceleratorPool, ...]
     runner_image: str
     priority_class: str
+    image_pull_secrets: tuple[str, ...]
     scheduling_seconds: float
     depends_on: tuple[pulumi.Resource, ...]
 
@@ -93,6 +94,7 @@ class Slots:
             network=self.network,
             runner_image=self.runner_image,
             priority_class=self.priority_class,
+            image_pull_secrets=self.image_pull_secrets,
             is_cold=is_cold,
         )
         removal = self._removal(revision, parent)

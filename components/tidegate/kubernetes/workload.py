@@ -1,6 +1,7 @@
 """The workload of a slot: a Deployment, or a LeaderWorkerSet where a model needs several nodes."""
 
 import math
+from collections.abc import Sequence
 from typing import Any, Final
 
 from tidegate.cluster.names import labels
@@ -35,13 +36,15 @@ def workload(
     namespace: str,
     runner_image: str,
     priority_class: str,
+    image_pull_secrets: Sequence[str] = (),
 ) -> Manifest:
     """`replicas` are those that it begins with."""
     files = model_files(revision, serving.model, runner_image)
-    server = server_template(revision, serving, pool, files, priority_class)
+    common = (revision, serving, pool, files, priority_class, image_pull_secrets)
+    server = server_template(*common)
     if serving.nodes == 1:
         return _deployment(revision, replicas, namespace, server)
-    worker = worker_template(revision, serving, pool, files, priority_class)
+    worker = worker_template(*common)
     group = {
         "size": serving.nodes,
         "restartPolicy": "RecreateGroupOnPodRestart",

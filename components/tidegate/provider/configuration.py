@@ -7,6 +7,7 @@ from pydantic import Field, field_validator, model_validator
 from tidegate.gate.evidence_store import bucket_scheme
 from tidegate.provider.handler import Outputs
 from tidegate.spec.kubernetes_gateway import GatewayReference
+from tidegate.spec.runner_pods import RunnerPods
 
 EVIDENCE = "Where attempts and evidence are kept: an absolute folder, s3://bucket/prefix or "
 
@@ -46,6 +47,10 @@ class KubernetesConfiguration(Outputs):
     evidence_endpoint: str | None = Field(
         default=None, description="Where s3:// leads the Jobs; without, to AWS."
     )
+    image_pull_secrets: tuple[str, ...] = Field(
+        default=(), description="Secrets with which the Jobs' image is pulled."
+    )
+    runner: RunnerPods = Field(default=RunnerPods(), description="Where the Jobs' pods run.")
 
     @field_validator("evidence")
     @classmethod

@@ -1,10 +1,12 @@
 """The provider itself, told how to reach what it works on."""
 
+from collections.abc import Sequence
 from pathlib import Path
 
 import pulumi
 
 from tidegate.resources.base import plain
+from tidegate.spec.runner_pods import RunnerPods
 from tidegate.spec.signature import SpecModel
 
 
@@ -51,6 +53,8 @@ class TidegateClusterProvider(pulumi.ProviderResource):
         stack_file: str,
         gate_lease_namespace: str | None = None,
         evidence_endpoint: str | None = None,
+        image_pull_secrets: Sequence[str] = (),
+        runner: RunnerPods | None = None,
         opts: pulumi.ResourceOptions | None = None,
     ) -> None:
         connection = {
@@ -64,6 +68,8 @@ class TidegateClusterProvider(pulumi.ProviderResource):
             "stackFile": stack_file,
             "gateLeaseNamespace": gate_lease_namespace,
             "evidenceEndpoint": evidence_endpoint,
+            "imagePullSecrets": list(image_pull_secrets) or None,
+            "runner": (runner and runner.model_dump(by_alias=True, exclude_defaults=True)) or None,
         }
         given = {key: value for key, value in connection.items() if value is not None}
         # The engine wants objects among a provider's inputs as JSON text.

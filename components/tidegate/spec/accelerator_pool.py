@@ -19,6 +19,12 @@ class Toleration(SpecModel):
     value: str | None = None
     effect: Literal["NoSchedule", "PreferNoSchedule", "NoExecute"] | None = None
 
+    @property
+    def in_pod(self) -> dict[str, str]:
+        """As the API server takes it."""
+        operator = "Exists" if self.value is None else "Equal"
+        return {"operator": operator, **self.model_dump(exclude_none=True)}
+
 
 class AcceleratorPool(SpecModel):
     """`gpu_memory_gib` is that of one GPU; `nodes_max` counts nodes at the pool's largest.

@@ -109,6 +109,25 @@ def test_an_account_of_a_fixed_name_is_another_way_to_serve() -> None:
     assert fixed.live.id != own.live.id
 
 
+def test_a_cluster_with_a_private_registry_and_services_of_its_own() -> None:
+    runner = {
+        "nodeLabels": {"kubernetes.io/arch": "amd64"},
+        "tolerations": [{"key": "dedicated", "effect": "NoSchedule"}],
+        "serviceAccountAnnotations": {"eks.amazonaws.com/role-arn": "arn:aws:iam::1:role/a"},
+    }
+    network = {"apiServerPorts": [16443], "dnsNamespace": "openshift-dns", "dnsPorts": [53, 5353]}
+    changes = {"imagePullSecrets": ["registry"], "runner": runner, "network": network}
+    found = settings(digits(), cluster(**changes)).kubernetes
+    (plain,), (private,) = declared(digits()), declared(digits(), cluster(**changes))
+
+    assert found is not None
+    assert found.image_pull_secrets == ["registry"]
+    assert found.runner.tolerations[0].key == "dedicated"
+    assert found.network.dns_ports == (53, 5353)
+    # How images are pulled shapes no answer.
+    assert private.live.id == plain.live.id
+
+
 def test_a_deployment_of_the_users_own() -> None:
     own = {"digits@1": {"deployment": "triton-a", "podLabels": {"app": "a"}, "pool": "l4"}}
     services = {"digits": {"release": "digits@1", "kubernetes": {"existing": own}}}
@@ -242,6 +261,16 @@ def test_a_kubeconfig_that_is_not_there(tmp_path: Path) -> None:
         ({}, "platform: ", "write either `local: {}` or `kubernetes`"),
         ({"local": {}, **cluster()}, "platform: ", "write either `local: {}` or `kubernetes`"),
         (cluster(namespace="No"), "platform.kubernetes.namespace", "pattern"),
+        (
+            cluster(network={"apiServerPorts": []}),
+            "platform.kubernetes.network.apiServerPorts",
+            "at least 1 item",
+        ),
+        (
+            cluster(runner={"nodeSelector": {}}),
+            "platform.kubernetes.runner.nodeSelector",
+            "known here: nodeLabels, serviceAccountAnnotations, tolerations",
+        ),
         (cluster(image="tritonserver:1"), "platform.kubernetes.image", "an image with its digest"),
         (cluster(evidence="ftp://x"), "platform.kubernetes.evidence", "s3://bucket/prefix"),
         (cluster(evidenceEndpoint="minio"), "platform.kubernetes.evidenceEndpoint", "https://host"),

@@ -18,11 +18,14 @@ from tests.unit.components.examples import (
 from tests.unit.components.recording import Recording, record
 from tidegate.gate.profile import load_profile
 from tidegate.kubernetes.platform import KubernetesPlatform
+from tidegate.provider.configuration import KubernetesConfiguration
 from tidegate.serving import InferenceService, InferenceServiceArgs
 from tidegate.spec.accelerator_pool import AcceleratorPool, check_fits
+from tidegate.spec.cluster_network import ClusterNetwork
 from tidegate.spec.errors import SpecError
 from tidegate.spec.kubernetes_gateway import GatewayReference
 from tidegate.spec.revision import Revision
+from tidegate.spec.runner_pods import RunnerPods
 from tidegate.spec.serving_on_kubernetes import ExistingServing, Replicas
 
 pytestmark = pytest.mark.unit
@@ -143,6 +146,32 @@ def test_the_provider_is_told_how_to_reach_the_cluster() -> None:
         "environment": "test",
         "stackFile": "stacks/Pulumi.test.yaml",
     }
+
+
+def test_a_private_registry_and_the_runners_place_reach_account_jobs_and_slots() -> None:
+    annotations = {"eks.amazonaws.com/role-arn": "arn:aws:iam::1:role/evidence"}
+    runner = {
+        "nodeLabels": {"kubernetes.io/arch": "amd64"},
+        "tolerations": [{"key": "dedicated"}],
+        "serviceAccountAnnotations": annotations,
+    }
+    recording = made(
+        {
+            "image_pull_secrets": ["registry"],
+            "runner": RunnerPods.model_validate(runner),
+            "network": ClusterNetwork(api_server_ports=(16443,)),
+        }
+    )
+
+    told = json.loads(recording.only(PROVIDER).inputs["kubernetes"])
+    assert told["imagePullSecrets"] == ["registry"]
+    assert KubernetesConfiguration.model_validate(told).runner == RunnerPods.model_validate(runner)
+    account = recording.only("kubernetes:core/v1:ServiceAccount", "tidegate-runner")
+    assert dict(account.inputs["metadata"]["annotations"]) == annotations
+    template = recording.only(DEPLOYMENT, LIVE.id).inputs["spec"]["template"]
+    assert [each["name"] for each in template["spec"]["imagePullSecrets"]] == ["registry"]
+    policy = recording.only("kubernetes:networking.k8s.io/v1:NetworkPolicy", "tidegate-runner")
+    assert "16443" in str(policy.inputs["spec"]["egress"])
 
 
 def test_a_kubeconfig_is_a_secret_wherever_it_goes() -> None:

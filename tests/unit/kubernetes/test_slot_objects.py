@@ -1,6 +1,7 @@
 """What a revision becomes on a cluster."""
 
 import dataclasses
+from collections.abc import Sequence
 from typing import Any
 
 import pytest
@@ -15,6 +16,7 @@ from tidegate.cluster.names import labels
 from tidegate.kubernetes.network import Network, runner_policy
 from tidegate.kubernetes.objects import Manifest
 from tidegate.kubernetes.slot_objects import SlotObjects, existing_service, slot_objects
+from tidegate.spec.cluster_network import ClusterNetwork
 from tidegate.spec.kubernetes_gateway import GatewayReference
 from tidegate.spec.revision import Revision
 from tidegate.spec.serving_on_kubernetes import (
@@ -34,7 +36,12 @@ NETWORK = Network(
 GROUP: dict[str, Any] = {"nodes": 2, "worker_command": ["worker"], "gpus": 4}
 
 
-def objects(replicas: Replicas | None = None, **changes: Any) -> SlotObjects:
+def objects(
+    replicas: Replicas | None = None,
+    network: Network = NETWORK,
+    image_pull_secrets: Sequence[str] = (),
+    **changes: Any,
+) -> SlotObjects:
     revision = revision_on_kubernetes(**changes)
     assert revision.kubernetes is not None
     return slot_objects(
@@ -42,9 +49,10 @@ def objects(replicas: Replicas | None = None, **changes: Any) -> SlotObjects:
         revision.kubernetes,
         L4,
         replicas or Replicas(),
-        network=NETWORK,
+        network=network,
         runner_image=RUNNER_IMAGE,
         priority_class="serving",
+        image_pull_secrets=image_pull_secrets,
     )
 
 
@@ -218,6 +226,15 @@ def test_the_pod_goes_where_its_pool_is() -> None:
         "topology.kubernetes.io/zone",
         "kubernetes.io/hostname",
     }
+
+
+@pytest.mark.parametrize("changes", [{}, GROUP])
+def test_every_pod_names_the_secrets_of_its_registries(changes: dict[str, Any]) -> None:
+    for template in templates(objects(image_pull_secrets=("registry", "models"), **changes)):
+        secrets = template["spec"]["imagePullSecrets"]
+        assert [each["name"] for each in secrets] == ["registry", "models"]
+    for template in templates(objects(**changes)):
+        assert "imagePullSecrets" not in template["spec"]
 
 
 def test_shared_memory_has_its_size() -> None:
@@ -408,6 +425,23 @@ def test_runners_may_reach_the_port_of_their_evidence(endpoint: str | None, more
     ports = {port["port"] for rule in found["egress"] if "to" not in rule for port in rule["ports"]}
 
     assert ports == {443, 6443} | more
+
+
+def test_a_cluster_may_have_its_api_server_and_dns_elsewhere() -> None:
+    """The policies' ports are those that the servers listen on, behind their Services."""
+    cluster = ClusterNetwork(
+        api_server_ports=(16443,), dns_namespace="openshift-dns", dns_ports=(53, 5353)
+    )
+    network = dataclasses.replace(NETWORK, cluster=cluster)
+    slot = one(objects(network=network), "NetworkPolicy")["spec"]["egress"]
+    runner = runner_policy(network)["spec"]["egress"]
+
+    assert {"ports": [{"protocol": "TCP", "port": 16443}]} in runner
+    for dns in (slot[0], runner[0]):
+        labels = dns["to"][0]["namespaceSelector"]["matchLabels"]
+        assert labels == {"kubernetes.io/metadata.name": "openshift-dns"}
+        asked = [(each["port"], each["protocol"]) for each in dns["ports"]]
+        assert asked == [(53, "UDP"), (53, "TCP"), (5353, "UDP"), (5353, "TCP")]
 
 
 def test_the_volumes_of_a_slot_keep_their_owner() -> None:

@@ -7,6 +7,7 @@ from pydantic.alias_generators import to_camel
 
 from tidegate.commands.pulumi_update import Engine, PulumiError
 from tidegate.spec.errors import SpecError
+from tidegate.spec.runner_pods import RunnerPods
 from tidegate.stack_file import StackFile
 
 KEY = "tidegate:platform.kubernetes"
@@ -26,6 +27,8 @@ class ClusterSettings(BaseModel):
     runner_image: str
     evidence: str
     evidence_endpoint: str | None = None
+    image_pull_secrets: tuple[str, ...] = ()
+    runner: RunnerPods = RunnerPods()
 
 
 def cluster_settings(file: StackFile) -> ClusterSettings:

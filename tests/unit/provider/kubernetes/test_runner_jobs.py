@@ -6,6 +6,7 @@ from tidegate.cluster import names
 from tidegate.jobs.runner_jobs import RunnerJob, job_object
 from tidegate.provider.configuration import KubernetesConfiguration
 from tidegate.spec.kubernetes_gateway import GatewayReference
+from tidegate.spec.runner_pods import RunnerPods
 
 pytestmark = pytest.mark.unit
 
@@ -118,6 +119,24 @@ def test_evidence_at_an_endpoint_of_its_own() -> None:
     assert plain["AWS_ENDPOINT_URL"] == "http://minio.storage:9000"
     assert plain["AWS_ALLOW_HTTP"] == "true"
     assert "AWS_ALLOW_HTTP" not in variables(evidence_endpoint="https://ceph.storage:7480")
+
+
+def test_its_pods_go_where_the_settings_say_with_the_secrets_of_the_registry() -> None:
+    runner = RunnerPods.model_validate(
+        {
+            "nodeLabels": {"kubernetes.io/arch": "amd64"},
+            "tolerations": [{"key": "dedicated", "value": "inference", "effect": "NoSchedule"}],
+        }
+    )
+    pod = pod_of(GATE, runner=runner, image_pull_secrets=("registry",))
+
+    assert pod["imagePullSecrets"] == [{"name": "registry"}]
+    assert pod["nodeSelector"] == {"kubernetes.io/arch": "amd64"}
+    taint = {"key": "dedicated", "value": "inference", "effect": "NoSchedule"}
+    assert pod["tolerations"][-1] == {"operator": "Equal", **taint}
+    # A lost node counts as before.
+    assert pod["tolerations"][:-1] == pod_of(GATE)["tolerations"]
+    assert not {"nodeSelector", "imagePullSecrets"} & pod_of(GATE).keys()
 
 
 def test_the_pool_of_a_gate_reaches_its_runner() -> None:

@@ -15,6 +15,7 @@ from tidegate.spec.revision import Revision
 from tidegate.spec.serving_on_kubernetes import Replicas
 from tidegate.spec.standby import StandbyMode, check_standby
 from tidegate.spec.traffic import Affinity, SwitchStrategy
+from tidegate.spec.warm_up import warm_up_notes
 from tidegate.traffic.plan import check_plan
 
 
@@ -101,6 +102,9 @@ class InferenceService(pulumi.ComponentResource):
     ) -> None:
         super().__init__("tidegate:serving:InferenceService", name, None, opts)
         self._args = args
+        for each in args.revisions:
+            for note in warm_up_notes(each.release, args.serving_root):
+                pulumi.log.warn(note, self)
         room = [self._room(name)] if args.make_room else []
         live_gate, live_hold = self._serve(args.live, "required", room)
         edges: list[pulumi.Resource] = [live_gate, live_hold]

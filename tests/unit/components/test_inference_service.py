@@ -3,6 +3,7 @@
 import dataclasses
 from pathlib import Path
 
+import pulumi
 import pytest
 
 from tests.unit.components.examples import platform_arguments, revision, service_arguments
@@ -28,6 +29,27 @@ def test_everything_of_a_slot_is_named_after_its_revision() -> None:
     for kind in ("TritonServer", "LoadTestGate", "TrafficHold"):
         names = {each.name for each in recording.resources if each.type == f"tidegate:index:{kind}"}
         assert names == {LIVE, STANDBY}
+
+
+def test_a_model_that_no_server_warms_is_told(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    said: list[str] = []
+    monkeypatch.setattr(pulumi.log, "warn", lambda text, resource: said.append(text))
+    made()
+    assert said == []
+
+    config = tmp_path / revision("1").release.repository.path / "digits" / "config.pbtxt"
+    config.parent.mkdir(parents=True)
+    config.write_text('name: "digits"')
+    record(
+        lambda: InferenceService(
+            "digits", dataclasses.replace(service_arguments(), serving_root=tmp_path)
+        )
+    )
+
+    (note,) = said
+    assert note.startswith("digits@1: the model digits has no model_warmup")
 
 
 def test_the_live_revision_must_pass_and_the_standby_is_kept() -> None:

@@ -25,4 +25,5 @@ def _settings(pool: AcceleratorPool) -> PoolSettings:
         nodes_max=pool.nodes_max,
         max_gpus_per_pod=pool.max_gpus_per_pod,
         needs_host_ipc=pool.needs_host_ipc,
+        extended_resources=pool.extended_resources,
     )

@@ -54,6 +54,7 @@ class PoolSettings(SettingsModel):
     nodes_max: int | None = Field(default=None, ge=1)
     max_gpus_per_pod: int | None = Field(default=None, ge=1)
     needs_host_ipc: bool = False
+    extended_resources: dict[str, int] = Field(default_factory=dict)
 
     def pool(self, name: str) -> AcceleratorPool:
         return AcceleratorPool.model_validate(
@@ -155,9 +156,11 @@ class ServiceOnKubernetes(SettingsModel):
     model: ModelSettings | None = None
     image: ImageReference | None = None
     gpus: int = Field(default=1, ge=0)
+    extended_resources: dict[str, int] | None = None
     cpus: float = Field(default=4, gt=0)
     memory_gib: float = Field(default=16, gt=0)
     shared_memory_gib: float = Field(default=1, gt=0)
+    hugepages_gib: float | None = None
     nodes: int = Field(default=1, ge=1)
     worker_command: list[str] = Field(default_factory=list)
     termination: Termination = Termination()

@@ -47,7 +47,13 @@ SLOTS: dict[str, dict[str, Any]] = {
     },
     "image": {"model": {"ociImage": {"reference": IMAGE, "path": "repository"}}},
     "volume": {"model": {"persistentVolumeClaim": {"claim": "warm", "path": "digits/1"}}},
-    "group": {"nodes": 2, "worker_command": ["worker"], "gpus": 4},
+    "group": {
+        "nodes": 2,
+        "worker_command": ["worker"],
+        "gpus": 4,
+        "extended_resources": {"vpc.amazonaws.com/efa": 4, "rdma/shared_a": 1},
+        "hugepages_gib": 5,
+    },
     "no-gpu": {"gpus": 0, "cpus": 0.5, "memory_gib": 1.5},
     "identity": {"service_account_annotations": {"eks.amazonaws.com/role-arn": "arn:aws:iam::1"}},
 }

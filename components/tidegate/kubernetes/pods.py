@@ -75,6 +75,9 @@ def worker_template(
         "image": serving.image,
         "command": list(serving.worker_command),
         "env": scratch_environment(),
+        # The first pod's server needs it until it has answered what is in flight; what a worker
+        # that is told to end does with its part is its own program's matter.
+        "lifecycle": {"preStop": {"sleep": {"seconds": serving.termination.serving_seconds}}},
         "volumeMounts": server_mounts(),
         "securityContext": container_security_context(),
     }

@@ -209,5 +209,8 @@ def _summary(pool: AcceleratorPool) -> dict[str, Any]:
     return {
         "name": pool.name,
         "nodeLabels": dict(pool.node_labels),
-        "allocatable": {pool.gpu_resource: str(pool.gpus_per_node)},
+        "allocatable": {
+            pool.gpu_resource: str(pool.gpus_per_node),
+            **{name: str(count) for name, count in sorted(pool.extended_resources.items())},
+        },
     }

@@ -120,6 +120,10 @@ def server_resources(serving: KubernetesServing) -> dict[str, Any]:
     }
     if serving.gpus:
         amounts[serving.gpu_resource] = str(serving.gpus)
+    if serving.hugepages_gib is not None:
+        amounts["hugepages-2Mi"] = quantity_of_memory(serving.hugepages_gib)
+    for name, count in sorted((serving.extended_resources or {}).items()):
+        amounts[name] = str(count)
     return {"resources": {"requests": dict(amounts), "limits": dict(amounts)}}
 
 

@@ -2,11 +2,12 @@
 
 import difflib
 from collections.abc import Sequence
-from typing import Literal
+from typing import Annotated, Literal
 
 from pydantic import Field
 
 from tidegate.spec.errors import SpecError
+from tidegate.spec.extended_resources import check_extended_resources, check_offered
 from tidegate.spec.release import Name
 from tidegate.spec.serving_on_kubernetes import KubernetesServing
 from tidegate.spec.signature import SpecModel
@@ -30,7 +31,8 @@ class AcceleratorPool(SpecModel):
     """`gpu_memory_gib` is that of one GPU; `nodes_max` counts nodes at the pool's largest.
 
     `max_gpus_per_pod`: what the nodes admit where pods share GPUs. `needs_host_ipc`: pods get a GPU
-    in the node's IPC namespace only.
+    in the node's IPC namespace only. `extended_resources`: what one node offers beside GPUs; one
+    that is not named is not checked.
     """
 
     name: Name
@@ -42,6 +44,7 @@ class AcceleratorPool(SpecModel):
     nodes_max: int | None = Field(default=None, ge=1)
     max_gpus_per_pod: int | None = Field(default=None, ge=1)
     needs_host_ipc: bool = False
+    extended_resources: dict[str, Annotated[int, Field(ge=0)]] = Field(default_factory=dict)
 
 
 def find_pool(pools: Sequence[AcceleratorPool], name: str) -> AcceleratorPool:
@@ -61,6 +64,8 @@ def check_fits(serving: KubernetesServing, pool: AcceleratorPool, replicas: int 
     _check_isolation(serving, pool)
     _check_count(serving, pool)
     _check_memory(serving, pool)
+    check_extended_resources(serving.extended_resources or {}, pool.gpu_resource)
+    check_offered(serving.extended_resources or {}, pool.name, pool.extended_resources)
     _check_nodes(serving, pool, replicas)
 
 

@@ -4,6 +4,7 @@ from dataclasses import dataclass
 
 from tidegate.spec.accelerator_pool import AcceleratorPool, Toleration
 from tidegate.spec.catalogue import Architecture, Cloud, MachineType
+from tidegate.spec.extended_resources import EFA
 from tidegate.spec.fabric import (
     GkeNetworks,
     NetworkInterface,
@@ -128,7 +129,14 @@ class ResolvedPool:
             nodes_max=self.pool.nodes_max,
             max_gpus_per_pod=GKE_SHARES_PER_POD if shared_by_gke else None,
             needs_host_ipc=shared_by_gke == "mps",
+            extended_resources=self._extended_resources(),
         )
+
+    def _extended_resources(self) -> dict[str, int]:
+        """Interfaces with EFA, where pods ask the device plugin for them."""
+        if self.eks is None or self.pool.fabric.exposure != "devicePlugin":
+            return {}
+        return {EFA: sum(each.type == "efa-only" for each in self.interfaces)}
 
 
 def resolve_pool(facts: PoolFacts, project: str | None = None) -> ResolvedPool:

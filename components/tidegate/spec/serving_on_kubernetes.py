@@ -6,6 +6,7 @@ from typing import Annotated, Self
 from pydantic import Field, model_validator
 
 from tidegate.spec.errors import SpecError
+from tidegate.spec.extended_resources import check_extended_resources
 from tidegate.spec.model_source import DnsLabel, DnsName, ImageReference, ModelSource
 from tidegate.spec.release import Name, Release
 from tidegate.spec.signature import SpecModel
@@ -13,6 +14,7 @@ from tidegate.spec.signature import SpecModel
 PLATFORM = "kubernetes"
 """Name of the platform in releases and revisions."""
 
+_PAGES_OF_A_GIB = 512
 GRACE_RESERVE_SECONDS = 10
 """For what a pod does beside waiting and finishing requests, the kubelet's own time included."""
 
@@ -28,9 +30,14 @@ class Termination(SpecModel):
     exit_timeout_seconds: int = Field(default=30, ge=1, le=3600)
 
     @property
+    def serving_seconds(self) -> int:
+        """How long a server that has been asked to end may still be answering."""
+        return self.pre_stop_seconds + self.exit_timeout_seconds
+
+    @property
     def grace_seconds(self) -> int:
         """From the request to end a pod to its being killed."""
-        return self.pre_stop_seconds + self.exit_timeout_seconds + GRACE_RESERVE_SECONDS
+        return self.serving_seconds + GRACE_RESERVE_SECONDS
 
 
 class KubernetesServing(SpecModel):
@@ -38,7 +45,9 @@ class KubernetesServing(SpecModel):
 
     `image` is Triton's. `cpus` and the memory are both request and limit: what the gate measured
     is what users get. `shared_memory_gib` is /dev/shm and counts as memory. `worker_command` is
-    what the other pods of a group run, whose first one runs Triton.
+    what the other pods of a group run, whose first one runs Triton. `extended_resources` are what
+    each pod asks for beside GPUs, such as {"vpc.amazonaws.com/efa": 4}; `hugepages_gib` is memory
+    in pages of 2 MiB beside the other, which libraries of EFA take their buffers from.
     `service_account_annotations` name a cloud's identity, such as eks.amazonaws.com/role-arn; they
     are written on an account of the slot's own, named after the revision. `service_account` is an
     existing one of the namespace in its place: clouds that bind an identity to an account's name
@@ -53,9 +62,11 @@ class KubernetesServing(SpecModel):
     pool: Name
     gpus: int = Field(default=1, ge=0, description="Of one pod.")
     gpu_resource: str = "nvidia.com/gpu"
+    extended_resources: dict[str, Annotated[int, Field(ge=1)]] | None = None
     cpus: float = Field(default=4, gt=0)
     memory_gib: float = Field(default=16, gt=0)
     shared_memory_gib: float = Field(default=1, gt=0)
+    hugepages_gib: float | None = Field(default=None, gt=0)
     nodes: int = Field(default=1, ge=1)
     worker_command: tuple[str, ...] = ()
     termination: Termination = Termination()
@@ -72,6 +83,22 @@ class KubernetesServing(SpecModel):
                 self.memory_gib,
                 f"sharedMemoryGib ({self.shared_memory_gib:g}) is a part of it",
                 "more memory than shared memory",
+            )
+        return self
+
+    @model_validator(mode="after")
+    def _asks_for_devices_only(self) -> Self:
+        check_extended_resources(self.extended_resources or {}, self.gpu_resource)
+        return self
+
+    @model_validator(mode="after")
+    def _is_of_whole_pages(self) -> Self:
+        if self.hugepages_gib is not None and (self.hugepages_gib * _PAGES_OF_A_GIB) % 1:
+            raise SpecError(
+                "hugepagesGib",
+                self.hugepages_gib,
+                "a page has 2 MiB, and there are whole pages only",
+                f"hugepagesGib: {math.ceil(self.hugepages_gib)}",
             )
         return self
 

@@ -26,7 +26,14 @@ def cluster(**changes: Any) -> dict[str, Any]:
             "runnerImage": "registry.test/tidegate/runner:1",
             "evidence": "s3://evidence/tidegate",
             "image": TRITON,
-            "pools": {"l4": {"nodeLabels": {"pool": "l4"}, "gpusPerNode": 4, "gpuMemoryGib": 24}},
+            "pools": {
+                "l4": {
+                    "nodeLabels": {"pool": "l4"},
+                    "gpusPerNode": 4,
+                    "gpuMemoryGib": 24,
+                    "extendedResources": {"vpc.amazonaws.com/efa": 1},
+                }
+            },
             **changes,
         }
     }
@@ -164,6 +171,16 @@ def test_a_deployment_of_the_users_own() -> None:
         ),
         ({"memoryGib": 1}, "memoryGib: 1.0 cannot work: sharedMemoryGib (1) is", "more memory"),
         ({"nodes": 2}, "nodes: 2 cannot work", "with workerCommand"),
+        (
+            {"extendedResources": {"vpc.amazonaws.com/efa": 2}},
+            "extendedResources: 'vpc.amazonaws.com/efa: 2' cannot work: a node of the pool l4",
+            "vpc.amazonaws.com/efa: 1",
+        ),
+        (
+            {"extendedResources": {"nvidia.com/gpu": 2}},
+            "extendedResources: 'nvidia.com/gpu' cannot work: GPUs have a key of their own",
+            "gpus: 2",
+        ),
         (
             {"serviceAccount": "models", "serviceAccountAnnotations": {"a/b": "c"}},
             "serviceAccountAnnotations: {'a/b': 'c'} cannot work: serviceAccount names models",

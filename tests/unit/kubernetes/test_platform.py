@@ -282,7 +282,12 @@ def test_a_deployment_of_the_users_own_is_a_slot() -> None:
 # -- what cannot work --------------------------------------------------------------------------
 
 SMALL = AcceleratorPool(
-    name="l4", node_labels={"a": "b"}, gpus_per_node=1, gpu_memory_gib=24, nodes_max=2
+    name="l4",
+    node_labels={"a": "b"},
+    gpus_per_node=1,
+    gpu_memory_gib=24,
+    nodes_max=2,
+    extended_resources={"vpc.amazonaws.com/efa": 1, "rdma/a": 0},
 )
 
 
@@ -294,6 +299,12 @@ SMALL = AcceleratorPool(
         ({"load_seconds": 90.0}, "probes.readyTimeoutSeconds", "readyTimeoutSeconds: 180"),
         ({"pool": "l40"}, "pool", "'l4'"),
         ({"gpu_resource": "amd.com/gpu"}, "gpuResource", "gpuResource: nvidia.com/gpu"),
+        (
+            {"extended_resources": {"vpc.amazonaws.com/efa": 4}},
+            "extendedResources",
+            "vpc.amazonaws.com/efa: 1, or a pool whose nodes have more",
+        ),
+        ({"extended_resources": {"rdma/a": 1}}, "extendedResources", "a pool whose nodes have"),
     ],
 )
 def test_a_revision_that_cannot_run_is_refused(
@@ -326,6 +337,12 @@ def test_what_shared_gpus_cannot_do_is_refused(
 def test_a_share_of_a_gpu_and_pods_without_one_are_taken() -> None:
     check_fits(serving_on_kubernetes(), SMALL.model_copy(update={"max_gpus_per_pod": 1}))
     check_fits(serving_on_kubernetes(gpus=0), SMALL.model_copy(update={"needs_host_ipc": True}))
+
+
+def test_network_cards_that_a_node_has_or_that_nobody_has_counted_are_taken() -> None:
+    cards = {"vpc.amazonaws.com/efa": 1, "rdma/of-another-plugin": 1}
+
+    check_fits(serving_on_kubernetes(extended_resources=cards), SMALL)
 
 
 @pytest.mark.parametrize(

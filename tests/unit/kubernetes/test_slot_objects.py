@@ -329,7 +329,8 @@ def test_without_an_account_of_a_fixed_name_a_slot_has_its_own() -> None:
 
     assert own["spec"]["serviceAccountName"] == revision_on_kubernetes().id
     document = revision_on_kubernetes().model_dump(by_alias=True, exclude_none=True)
-    assert "serviceAccount" not in document["kubernetes"]
+    added = {"serviceAccount", "extendedResources", "hugepagesGib"}
+    assert not added & document["kubernetes"].keys()
     assert revision_on_kubernetes(service_account="a").id != revision_on_kubernetes().id
 
 
@@ -464,6 +465,34 @@ def test_a_model_of_several_nodes_is_a_leader_worker_set() -> None:
     assert group["workerTemplate"]["spec"]["containers"][0]["command"] == ["worker"]
 
 
+def test_workers_outlive_the_server_that_they_work_for() -> None:
+    """An eviction tells all pods of a group to end at once."""
+    termination = {"pre_stop_seconds": 20, "exit_timeout_seconds": 45}
+    leader, worker = (each["spec"] for each in templates(objects(**GROUP, termination=termination)))
+
+    assert leader["containers"][0]["lifecycle"] == {"preStop": {"sleep": {"seconds": 20}}}
+    assert worker["containers"][0]["lifecycle"] == {"preStop": {"sleep": {"seconds": 20 + 45}}}
+    graces = {each["terminationGracePeriodSeconds"] for each in (leader, worker)}
+    assert graces == {20 + 45 + 10}
+
+
+def test_every_pod_of_a_group_asks_for_its_network_cards() -> None:
+    cards = {"vpc.amazonaws.com/efa": 4, "rdma/shared_a": 1}
+    for template in templates(objects(**GROUP, extended_resources=cards, hugepages_gib=5)):
+        (container,) = template["spec"]["containers"]
+        resources = container["resources"]
+        assert resources["requests"] == resources["limits"]
+        assert (
+            resources["limits"].items()
+            >= {
+                "vpc.amazonaws.com/efa": "4",
+                "rdma/shared_a": "1",
+                "hugepages-2Mi": "5Gi",
+                "nvidia.com/gpu": "4",
+            }.items()
+        )
+
+
 def test_the_controller_of_groups_makes_no_service_of_the_revisions_name() -> None:
     """The slot's own Service has it."""
     found = objects(**GROUP)
@@ -521,6 +550,14 @@ def test_a_deployment_of_the_users_own_gets_a_service_named_after_the_revision()
             {"service_account": "models", "service_account_annotations": {"a/b": "c"}},
             "the annotations on the ServiceAccount models itself, or no serviceAccount",
         ),
+        ({"extended_resources": {"nvidia.com/gpu": 2}}, "Instead: gpus: 2"),
+        ({"extended_resources": {"cpu": 4}}, "Instead: cpus: <amount>"),
+        ({"extended_resources": {"memory": 4}}, "Instead: memoryGib: <amount>"),
+        ({"extended_resources": {"hugepages-2Mi": 4}}, "Instead: hugepagesGib: <amount>"),
+        ({"extended_resources": {"hugepages-1Gi": 4}}, "a name such as 'vpc.amazonaws.com/efa'"),
+        ({"hugepages_gib": 0.001}, "Instead: hugepagesGib: 1"),
+        ({"extended_resources": {"kubernetes.io/a": 1}}, "as extended resources only those"),
+        ({"extended_resources": {"rdma/a": 0}}, "greater than or equal to 1"),
         ({"service_account": "Models"}, "pattern"),
         ({"model": {}}, "one of ociImage, objectStorage and persistentVolumeClaim"),
         ({"model": {"objectStorage": {"url": "s3://key:secret@models"}}}, "without credentials"),

@@ -96,6 +96,23 @@ def test_a_cluster_user_sees_instances_and_shares() -> None:
 
 
 @pytest.mark.parametrize(
+    ("fabric", "offered"),
+    [
+        ({}, {"vpc.amazonaws.com/efa": 0}),
+        ({"kind": "efa"}, {"vpc.amazonaws.com/efa": 32}),
+        ({"kind": "efa", "exposure": "dra"}, {}),
+    ],
+)
+def test_a_cluster_user_sees_the_interfaces_that_pods_may_ask_for(
+    fabric: dict[str, Any], offered: dict[str, int]
+) -> None:
+    assert (
+        on_aws(fabric=fabric, zones=["us-east-2a"])[0].accelerator_pool().extended_resources
+        == offered
+    )
+
+
+@pytest.mark.parametrize(
     ("sharing", "most", "host_ipc"),
     [
         ({}, None, False),

@@ -29,6 +29,7 @@ from tidegate.spec.serving_on_kubernetes import (
     check_probe_budget,
 )
 from tidegate.spec.standby import check_standby
+from tidegate.traffic.gateway_api.limits import check_routes
 from tidegate.traffic.plan import check_plan
 
 P = ParamSpec("P")
@@ -119,6 +120,9 @@ class _Declaring:
             return None
         revisions = [live, standby] if standby is not None else [live]
         findings.attempt((name,), check_standby, service.standby_mode, service.make_room, revisions)
+        if service.kubernetes is not None:
+            names, key = service.kubernetes.hostnames, (name, "kubernetes")
+            findings.attempt(key, check_routes, live, standby, names, service.affinity)
         return ServiceDeclaration(
             name=name, settings=service, live=live, standby=standby, profile=profile
         )

@@ -10,9 +10,8 @@ from tidegate.spec.accelerator_pool import AcceleratorPool, Toleration
 from tidegate.spec.cluster_network import ClusterNetwork
 from tidegate.spec.errors import SpecError
 from tidegate.spec.kubernetes_gateway import GatewayReference, NewGateway
+from tidegate.spec.kubernetes_names import DnsLabel, DnsName, HostName, PoolName
 from tidegate.spec.model_source import (
-    DnsLabel,
-    DnsName,
     ImageReference,
     ModelSource,
     ObjectStorage,
@@ -60,9 +59,6 @@ class PoolSettings(SettingsModel):
         return AcceleratorPool.model_validate(
             {"name": name, **self.model_dump(by_alias=True, exclude_none=True)}
         )
-
-
-PoolName = Annotated[str, Field(pattern=r"^[a-z0-9]([a-z0-9-]*[a-z0-9])?$", max_length=40)]
 
 
 class KubernetesSettings(SettingsModel):
@@ -171,7 +167,7 @@ class ServiceOnKubernetes(SettingsModel):
     existing: dict[str, ExistingServing] | None = None
     replicas: int = Field(default=1, ge=1)
     min_available: int | None = Field(default=None, ge=0)
-    hostnames: list[DnsName] = Field(default_factory=list)
+    hostnames: list[HostName] = Field(default_factory=list)
 
     @model_validator(mode="after")
     def _is_whole(self) -> Self:

@@ -12,10 +12,12 @@ from tidegate.resources import ColdStandby, LoadTestGate, SlotRoom, TrafficHold,
 from tidegate.serving.platform import Platform, Slot
 from tidegate.spec.errors import SpecError
 from tidegate.spec.revision import Revision
+from tidegate.spec.serving_on_kubernetes import PLATFORM as KUBERNETES
 from tidegate.spec.serving_on_kubernetes import Replicas
 from tidegate.spec.standby import StandbyMode, check_standby
 from tidegate.spec.traffic import Affinity, SwitchStrategy
 from tidegate.spec.warm_up import warm_up_notes
+from tidegate.traffic.gateway_api.limits import check_routes
 from tidegate.traffic.plan import check_plan
 
 
@@ -35,7 +37,8 @@ class InferenceServiceArgs:
     `replicas` is the size of every slot.
 
     Raises SpecError when both are the same revision or belong to another service, for a switch
-    that cannot work, and where the platform scales nothing to zero.
+    that cannot work, where the platform scales nothing to zero, and for host names and models
+    that a route of a cluster cannot hold.
     """
 
     platform: Platform
@@ -58,6 +61,8 @@ class InferenceServiceArgs:
     def __post_init__(self) -> None:
         check_plan(self.switch, self.drain_seconds, self.max_stream_seconds)
         check_standby(self.standby_mode, self.make_room, self.revisions)
+        if self.live.platform == KUBERNETES:
+            check_routes(self.live, self.standby, self.hostnames, self.affinity)
         if self.standby is None:
             return
         if self.standby.service != self.live.service:

@@ -4,7 +4,7 @@ from typing import Annotated
 
 from pydantic import Field
 
-from tidegate.spec.model_source import DnsLabel
+from tidegate.spec.kubernetes_names import DnsLabel
 from tidegate.spec.signature import SpecModel
 
 Port = Annotated[int, Field(ge=1, le=65535)]

@@ -5,7 +5,7 @@ from typing import Annotated, Literal, Self
 
 from pydantic import AfterValidator, Field, model_validator
 
-from tidegate.spec.model_source import DnsLabel, DnsName
+from tidegate.spec.kubernetes_names import DnsLabel, DnsName
 from tidegate.spec.signature import SpecModel
 
 ENVOY_GATEWAY_NAMESPACE = "envoy-gateway-system"

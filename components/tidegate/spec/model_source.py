@@ -5,6 +5,7 @@ from typing import Annotated, Self
 
 from pydantic import AfterValidator, Field, model_validator
 
+from tidegate.spec.kubernetes_names import DnsName
 from tidegate.spec.signature import SpecModel
 
 # A reference as container runtimes read it: host/path, perhaps a tag, and the content's digest.
@@ -46,14 +47,6 @@ StorageEndpoint = Annotated[str, AfterValidator(_endpoint)]
 
 ImageReference = Annotated[str, AfterValidator(_image)]
 """A pydantic field that holds an image by digest."""
-
-DnsLabel = Annotated[str, Field(pattern=r"^[a-z0-9]([a-z0-9-]*[a-z0-9])?$", max_length=63)]
-DnsName = Annotated[
-    str,
-    Field(pattern=r"^[a-z0-9]([a-z0-9-]*[a-z0-9])?(\.[a-z0-9]([a-z0-9-]*[a-z0-9])?)*$"),
-    Field(max_length=253),
-]
-"""Names of most objects of Kubernetes (RFC 1123)."""
 
 
 def endpoint_environment(endpoint: str | None) -> dict[str, str]:

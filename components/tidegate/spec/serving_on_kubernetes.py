@@ -7,7 +7,8 @@ from pydantic import Field, model_validator
 
 from tidegate.spec.errors import SpecError
 from tidegate.spec.extended_resources import check_extended_resources
-from tidegate.spec.model_source import DnsLabel, DnsName, ImageReference, ModelSource
+from tidegate.spec.kubernetes_names import DnsLabel, DnsName
+from tidegate.spec.model_source import ImageReference, ModelSource
 from tidegate.spec.release import Name, Release
 from tidegate.spec.signature import SpecModel
 

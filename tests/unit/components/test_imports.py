@@ -23,7 +23,7 @@ ALLOWED = {
     "gate": {"spec"},
     "traffic": {"gate", "spec"},
     "resources": {"spec"},
-    "serving": {"gate", "resources", "spec", "traffic"},
+    "serving": {"gate", "resources", "spec", "traffic", "traffic.gateway_api"},
     "local": {"gate", "resources", "serving", "spec", "traffic"},
     "kubernetes": {"cluster", "gate", "resources", "serving", "spec"},
     "cluster": {"spec"},

@@ -240,6 +240,20 @@ def test_host_names_that_clash_between_services(tmp_path: Path) -> None:
     assert "also a host name of 'digits'" in sentence
 
 
+def test_a_host_name_may_stand_for_many_and_a_route_holds_so_many() -> None:
+    (service,) = declared(digits({"hostnames": ["*.example.org"]}))
+    assert service.settings.kubernetes is not None
+    assert service.settings.kubernetes.hostnames == ["*.example.org"]
+
+    sixteen = [f"a{number}.example.org" for number in range(16)]
+    assert declared(digits({"hostnames": sixteen}))
+    (sentence,) = findings(digits({"hostnames": [*sixteen, "b.example.org"]}))
+    assert sentence.startswith(
+        f"{FILE}: tidegate:services.digits.kubernetes: hostnames: 17 cannot work: a route of the "
+        "Gateway API holds 16 host names. Instead: 16 at most"
+    )
+
+
 def test_several_services_need_host_names(tmp_path: Path) -> None:
     letters = with_letters(tmp_path, {"hostnames": ["letters.example.org"]})
     (sentence,) = findings({**digits(), **letters}, root=tmp_path)
@@ -277,7 +291,14 @@ def test_a_kubeconfig_that_is_not_there(tmp_path: Path) -> None:
     [
         ({}, "platform: ", "write either `local: {}` or `kubernetes`"),
         ({"local": {}, **cluster()}, "platform: ", "write either `local: {}` or `kubernetes`"),
-        (cluster(namespace="No"), "platform.kubernetes.namespace", "pattern"),
+        (cluster(namespace="No"), "platform.kubernetes.namespace", "Instead: 'no'"),
+        (cluster(namespace="n" * 64), "platform.kubernetes.namespace", "a shorter name"),
+        (
+            cluster(imagePullSecrets=["my_registry"]),
+            "platform.kubernetes.imagePullSecrets.0",
+            "Instead: 'my-registry'",
+        ),
+        (cluster(pools={"L4": {}}), "platform.kubernetes.pools.L4", "Instead: 'l4'"),
         (
             cluster(network={"apiServerPorts": []}),
             "platform.kubernetes.network.apiServerPorts",
@@ -322,7 +343,17 @@ def test_a_cluster_that_cannot_be_meant(platform: Any, key: str, mend: str) -> N
         ({"gpu": 1}, "digits.kubernetes.gpu", "write 'gpus'"),
         ({"model": {}}, "digits.kubernetes.model", "one of objectStorage"),
         ({"model": None}, "digits.kubernetes", "write pool and model"),
-        ({"hostnames": ["A b"]}, "digits.kubernetes.hostnames.0", "pattern"),
+        ({"hostnames": ["A b"]}, "digits.kubernetes.hostnames.0", "Instead: 'a-b'"),
+        (
+            {"hostnames": ["https://digits.example.org:443/v2"]},
+            "digits.kubernetes.hostnames.0",
+            "Instead: 'digits.example.org'",
+        ),
+        (
+            {"hostnames": ["a.*.org"]},
+            "digits.kubernetes.hostnames.0",
+            "'*' may stand for the first",
+        ),
         ({"existing": {}}, "digits.kubernetes", "write `existing`, or what makes a Deployment"),
     ],
 )

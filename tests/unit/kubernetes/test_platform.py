@@ -27,6 +27,7 @@ from tidegate.spec.kubernetes_gateway import GatewayReference
 from tidegate.spec.revision import Revision
 from tidegate.spec.runner_pods import RunnerPods
 from tidegate.spec.serving_on_kubernetes import ExistingServing, Replicas
+from tidegate.spec.traffic import Affinity
 
 pytestmark = pytest.mark.unit
 
@@ -387,6 +388,44 @@ def test_an_endpoint_that_leads_to_no_evidence_is_refused(evidence: str) -> None
 def test_two_pools_of_one_name_are_refused() -> None:
     with pytest.raises(SpecError, match="two pools have this name"):
         dataclasses.replace(kubernetes_platform_arguments(), pools=[SMALL, SMALL])
+
+
+def with_models(*names: str) -> Revision:
+    models = tuple(LIVE.release.model.model_copy(update={"name": each}) for each in names)
+    release = LIVE.release.model_copy(update={"models": models})
+    return Revision(
+        platform=LIVE.platform, release=release, probes=LIVE.probes, kubernetes=LIVE.kubernetes
+    )
+
+
+@pytest.mark.parametrize(
+    ("changes", "field", "mend"),
+    [
+        ({"hostnames": [f"a{each}.test" for each in range(17)]}, "hostnames", "16 at most"),
+        ({"hostnames": ["a.*.test"]}, "hostnames", "a name that does"),
+        (
+            {"live": with_models(*(f"model-{each}" for each in range(150))), "standby": None},
+            "digits.models",
+            "several services with fewer models each",
+        ),
+        ({"live": with_models("m" * 1100), "standby": None}, "digits.models", "shorter names"),
+    ],
+)
+def test_what_no_route_can_hold_is_refused_before_a_slot_takes_gpus(
+    changes: dict[str, Any], field: str, mend: str
+) -> None:
+    error = refusal(**changes)
+
+    assert error.field == field
+    assert mend in error.instead
+
+
+def test_as_much_as_a_route_holds_is_taken() -> None:
+    made(
+        live=with_models(*(f"model-{each}" for each in range(50))),
+        hostnames=[*(f"a{each}.test" for each in range(15)), "*.example.org"],
+        affinity=Affinity(cookie="session"),
+    )
 
 
 def test_a_revision_of_another_platform_is_refused() -> None:

@@ -558,7 +558,7 @@ def test_a_deployment_of_the_users_own_gets_a_service_named_after_the_revision()
         ({"hugepages_gib": 0.001}, "Instead: hugepagesGib: 1"),
         ({"extended_resources": {"kubernetes.io/a": 1}}, "as extended resources only those"),
         ({"extended_resources": {"rdma/a": 0}}, "greater than or equal to 1"),
-        ({"service_account": "Models"}, "pattern"),
+        ({"service_account": "Models"}, "Instead: 'models'"),
         ({"model": {}}, "one of ociImage, objectStorage and persistentVolumeClaim"),
         ({"model": {"objectStorage": {"url": "s3://key:secret@models"}}}, "without credentials"),
         ({"model": {"persistentVolumeClaim": {"claim": "w", "path": "../a"}}}, "without '..'"),

@@ -12,10 +12,10 @@ from tidegate.cluster.kinds import (
     Kind,
 )
 from tidegate.cluster.names import ROUTES_ANNOTATION, labels
-from tidegate.spec.errors import SpecError
 from tidegate.spec.kubernetes_gateway import GatewayReference
 from tidegate.traffic.gateway_api.desired import DesiredRoutes
 from tidegate.traffic.gateway_api.durations import duration
+from tidegate.traffic.gateway_api.limits import check_size
 from tidegate.traffic.gateway_api.rules import (
     Rule,
     grpc_rules,
@@ -24,11 +24,6 @@ from tidegate.traffic.gateway_api.rules import (
     users_rules,
 )
 
-MOST_RULES = 16
-MOST_MATCHES_OF_A_RULE = 64
-MOST_MATCHES = 128
-LONGEST_PATH = 1024
-"""Limits of HTTPRoute and GRPCRoute."""
 RETRY_ON = ["connect-failure", "refused-stream", "reset-before-request"]
 """Only what never reached a server: repeating anything else could infer twice."""
 _REPEATING = {"backOff": {"baseInterval": "25ms", "maxInterval": "250ms"}}
@@ -80,34 +75,6 @@ def is_as_rendered(found: Any, rendered: Any) -> bool:
             and all(map(is_as_rendered, found, rendered))
         )
     return bool(found == rendered)
-
-
-def check_size(desired: DesiredRoutes, rules: list[Rule]) -> None:
-    """Raise SpecError when the Gateway API does not admit so many rules, matches or models."""
-    matches = [match for rule in rules for match in rule["matches"]]
-    longest = max(len(match.get("path", {}).get("value", "")) for match in matches)
-    if longest > LONGEST_PATH:
-        raise SpecError(
-            f"{desired.routes.service}.models",
-            len(desired.routes.models),
-            f"the path of all their names has {longest} characters, and a route holds "
-            f"{LONGEST_PATH}",
-            "several services with fewer models each",
-        )
-    largest = max(len(rule["matches"]) for rule in rules)
-    if (
-        len(rules) <= MOST_RULES
-        and largest <= MOST_MATCHES_OF_A_RULE
-        and (len(matches) <= MOST_MATCHES)
-    ):
-        return
-    raise SpecError(
-        f"{desired.routes.service}.standby",
-        sorted(desired.pinned),
-        f"routes to so many revisions have {len(rules)} rules with {len(matches)} matches, and a "
-        f"route holds {MOST_RULES} rules with {MOST_MATCHES} matches",
-        "fewer revisions at a time: remove one that is not needed any more, or the affinity",
-    )
 
 
 def _route(

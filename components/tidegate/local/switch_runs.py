@@ -176,7 +176,11 @@ class SwitchRuns:
             gone_since = None if jobs.is_alive() else gone_since or now
             if gone_since is not None and now - gone_since > GONE_SECONDS:
                 if starts == STARTS:
-                    raise SwitchRunError(self._did_not(jobs, "stay up"))
+                    words = (
+                        "stay up, and leaves the routes as they are. Mend what ends it and run "
+                        "`pulumi up` again, which goes on from there"
+                    )
+                    raise SwitchRunError(self._did_not(jobs, words))
                 report("starting the conductor again")
                 await self._start(jobs, run)
                 gone_since, starts = None, starts + 1

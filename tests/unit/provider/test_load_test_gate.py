@@ -354,7 +354,7 @@ async def test_a_run_that_ended_without_a_verdict_says_why_and_is_run_again(
     stack.folder.logs.mkdir(parents=True)
     stack.folder.log(GATE).write_text("Killed by the kernel\n")
 
-    with pytest.raises(ProviderError, match="has no verdict") as raised:
+    with pytest.raises(ProviderError, match="no verdict; the next `pulumi up` runs") as raised:
         await create(handler)
     assert "Killed by the kernel" in str(raised.value)
 

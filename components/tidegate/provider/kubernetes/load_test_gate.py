@@ -62,7 +62,10 @@ class LoadTestGateHandler(ResourceHandler[LoadTestGateInputs, LoadTestGateOutput
                 # A killed `up` asked for it, and its promotion has been taken back.
                 await runs.cancel(run)
                 gate = await runs.records.find(inputs.revision) or gate
-        except (ClusterError, GateRunError, SpecError) as error:
+        except GateRunError as error:
+            again = "has no verdict; the next `pulumi up` runs its gate again"
+            raise ProviderError(f"{inputs.revision} {again}. Its runner: {error}") from error
+        except (ClusterError, SpecError) as error:
             raise ProviderError(f"{inputs.revision} has no verdict: {error}") from error
         return Created(inputs.revision, _outputs(gate))
 

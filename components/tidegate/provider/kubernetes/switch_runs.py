@@ -142,7 +142,10 @@ class SwitchRuns:
             if state.has_ended:
                 if starts == STARTS:
                     why = why_it_ended(state, switch_job(current).name)
-                    raise SwitchRunError(f"the conductor did not stay up: {why}")
+                    raise SwitchRunError(
+                        f"the conductor did not stay up, and leaves the routes as they are: {why}. "
+                        "Mend what ends it and run `pulumi up` again, which goes on from there"
+                    )
                 starts, not_begun_since = starts + 1, now
                 operation.status(f"starting the conductor again: {why_it_ended(state, run.name)}")
                 again = await self.records.note_restart(current)

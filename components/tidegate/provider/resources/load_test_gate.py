@@ -70,7 +70,10 @@ class LoadTestGateHandler(ResourceHandler[LoadTestGateInputs, LoadTestGateOutput
             elif await self._is_running(inputs.revision):
                 # A killed `up` asked for it, and its promotion has been taken back.
                 await self._stack.gates.cancel(inputs.revision)
-        except (GateRunError, SpecError, SupervisionError) as error:
+        except GateRunError as error:
+            again = "has no verdict; the next `pulumi up` runs its gate again"
+            raise ProviderError(f"{inputs.revision} {again}. Its runner: {error}") from error
+        except (SpecError, SupervisionError) as error:
             raise ProviderError(f"{inputs.revision} has no verdict: {error}") from error
         return Created(inputs.revision, self._outputs(inputs.revision, nonce))
 

@@ -183,7 +183,7 @@ async def test_a_run_without_a_verdict_on_this_request_passes_nothing(
 
     said = await refused(handler)
 
-    assert f"{REVISION} has no verdict: " in said
+    assert f"{REVISION} has no verdict; the next `pulumi up` runs its gate again. " in said
     assert words in said
     assert (await create(handler)).outputs.outcome == "PASS", "the next one runs it again"
 

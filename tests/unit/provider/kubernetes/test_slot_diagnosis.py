@@ -68,8 +68,16 @@ def test_the_status_of_an_older_specification_does_not_count() -> None:
     assert not is_slot_ready(observed(workload=changed), WANTED)
 
 
-def test_a_workload_that_is_missing_is_named() -> None:
-    assert sentence(workload=None) == f"there is no Deployment {REVISION}"
+def test_a_workload_that_is_missing_is_named_with_what_brings_it_back() -> None:
+    assert sentence(workload=None) == (
+        f"there is no Deployment {REVISION}; somebody has deleted it: `pulumi up --refresh` makes "
+        "it again"
+    )
+    own = slot_trouble(observed(workload=None), SlotWanted("Deployment", "triton-a", REVISION, 1))
+    assert own is not None
+    assert own.sentence == (
+        "there is no Deployment triton-a; make it, or name another one under `kubernetes.existing`"
+    )
 
 
 @pytest.mark.parametrize(

@@ -66,7 +66,7 @@ def slot_trouble(observed: SlotObserved, wanted: SlotWanted) -> Trouble | None:
     """The cause that says most; None when everything is still starting."""
     what = f"{wanted.workload_kind} {wanted.workload_name}"
     if observed.workload is None:
-        return Trouble(f"there is no {what}", is_lasting=True)
+        return Trouble(f"there is no {what}{_how_to_have_it(wanted)}", is_lasting=True)
     if len(observed.pods) < wanted.pods:
         refused = _creation_refused(observed)
         if refused is not None:
@@ -82,6 +82,14 @@ def slot_trouble(observed: SlotObserved, wanted: SlotWanted) -> Trouble | None:
             is_lasting=True,
         )
     return None
+
+
+def _how_to_have_it(wanted: SlotWanted) -> str:
+    """What tidegate makes has the name of its Service; the engine believes that it is still there,
+    and makes it again only after a refresh."""
+    if wanted.workload_name == wanted.service_name:
+        return "; somebody has deleted it: `pulumi up --refresh` makes it again"
+    return "; make it, or name another one under `kubernetes.existing`"
 
 
 def _creation_refused(observed: SlotObserved) -> str | None:

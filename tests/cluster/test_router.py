@@ -26,7 +26,7 @@ from tests.cluster.routed_service import (
 )
 from tests.engine.harness.upstream import EVENT_SECONDS, SLOW_SECONDS
 from tidegate.cluster.client import Cluster, connect
-from tidegate.cluster.kinds import DEPLOYMENT, HTTP_ROUTE, POD
+from tidegate.cluster.kinds import BACKEND_TRAFFIC_POLICY, DEPLOYMENT, HTTP_ROUTE, POD
 from tidegate.spec.kubernetes_gateway import GatewayReference
 from tidegate.spec.traffic import Affinity
 from tidegate.traffic.drain import drain
@@ -245,10 +245,26 @@ async def test_an_edited_route_is_not_in_force_and_is_mended(
     await router.apply(routes)
     found = await client.get(HTTP_ROUTE, "digits")
     found["spec"]["rules"][-1]["backendRefs"][0]["weight"] = 7
+    found["spec"]["hostnames"] = ["elsewhere.test"]
     await client.replace(HTTP_ROUTE, found)
 
     assert await router.observe("digits") is None
     await router.apply(routes, replacing=routes)
+    assert await router.observe("digits") == routes
+
+
+async def test_an_edited_policy_is_mended(router: GatewayApiRouter, client: Cluster) -> None:
+    """Others' fields survive an apply, and a load balancer parts the rules' clusters."""
+    routes = service_routes(one=100, two=0)
+    await router.apply(routes)
+    await client.delete(BACKEND_TRAFFIC_POLICY, "digits.calls")
+    assert await router.observe("digits") is None
+    await router.apply(routes, replacing=routes)
+    added = {"loadBalancer": {"type": "Random"}}
+    await client.patch(BACKEND_TRAFFIC_POLICY, "digits.calls", {"spec": added})
+    assert await router.observe("digits") is None
+    await router.apply(routes, replacing=routes)
+
     assert await router.observe("digits") == routes
 
 

@@ -1,6 +1,6 @@
 """The Kubernetes objects of a service's routes, as plain data, and back."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 from tidegate.cluster.client import Object
@@ -60,21 +60,6 @@ def written(route: Object) -> DesiredRoutes | None:
         return DesiredRoutes.parse(annotation)
     except ValueError:
         return None
-
-
-def is_as_rendered(found: Any, rendered: Any) -> bool:
-    """Whether an object says what was rendered; the API server may have added defaults."""
-    if isinstance(rendered, Mapping):
-        return isinstance(found, Mapping) and all(
-            key in found and is_as_rendered(found[key], value) for key, value in rendered.items()
-        )
-    if isinstance(rendered, list):
-        return (
-            isinstance(found, list)
-            and len(found) == len(rendered)
-            and all(map(is_as_rendered, found, rendered))
-        )
-    return bool(found == rendered)
 
 
 def _route(

@@ -6,14 +6,18 @@ from dataclasses import dataclass
 
 from tidegate.cluster.client import Cluster, Object
 from tidegate.cluster.errors import MissingKindError
-from tidegate.cluster.kinds import GRPC_ROUTE, HTTP_ROUTE, Kind
+from tidegate.cluster.kinds import HTTP_ROUTE, Kind
 from tidegate.cluster.names import labels
 from tidegate.spec.errors import SpecError
 from tidegate.spec.kubernetes_gateway import GatewayReference
 from tidegate.traffic.gateway_api.conditions import status_of
 from tidegate.traffic.gateway_api.desired import DesiredRoutes
-from tidegate.traffic.gateway_api.objects import KINDS, is_as_rendered, owned, render, written
+from tidegate.traffic.gateway_api.drift import is_as_rendered
+from tidegate.traffic.gateway_api.objects import KINDS, OWNED, owned, render, written
 from tidegate.traffic.routes import ServiceRoutes
+
+Place = tuple[Kind, str]
+"""Kind and name of an object."""
 
 
 @dataclass(frozen=True)
@@ -51,22 +55,26 @@ class RecordedRoutes:
     async def of(self, service: str) -> Recorded | None:
         """None when the service has no HTTPRoute that tidegate made; of a kind that is not
         installed there is none."""
-        http, grpc = await asyncio.gather(
-            self._find(HTTP_ROUTE, service), self._find(GRPC_ROUTE, service)
-        )
-        return self._read({HTTP_ROUTE: http, GRPC_ROUTE: grpc})
+        places = owned(service)
+        found = await asyncio.gather(*(self._find(*place) for place in places))
+        return self._read(service, dict(zip(places, found, strict=True)))
 
     async def check_kinds(self, service: str) -> None:
         """Raises MissingKindError where the service's routes cannot be written."""
-        await asyncio.gather(*(self._cluster.find(kind, service) for kind in KINDS))
+        await asyncio.gather(*(self._cluster.find(kind, service) for kind in OWNED))
 
     async def all(self) -> list[Recorded]:
         """Those of every service in the namespace."""
-        found: dict[str, dict[Kind, Object | None]] = {}
-        for kind in KINDS:
+        found: dict[Place, Object] = {}
+        for kind in OWNED:
             for each in await self._cluster.select(kind, labels()):
-                found.setdefault(each["metadata"]["name"], dict.fromkeys(KINDS))[kind] = each
-        return [read for each in found.values() if (read := self._read(each)) is not None]
+                found[kind, each["metadata"]["name"]] = each
+        services = [name for kind, name in found if kind == HTTP_ROUTE]
+        read = (
+            self._read(service, {place: found.get(place) for place in owned(service)})
+            for service in services
+        )
+        return [each for each in read if each is not None]
 
     async def withdraw(self, service: str) -> None:
         """Delete every object of the service's routes; kinds that are not installed have none."""
@@ -82,23 +90,24 @@ class RecordedRoutes:
         except MissingKindError:
             return None
 
-    def _read(self, found: Mapping[Kind, Object | None]) -> Recorded | None:
-        http = found[HTTP_ROUTE]
+    def _read(self, service: str, found: Mapping[Place, Object | None]) -> Recorded | None:
+        http = found[HTTP_ROUTE, service]
         desired = written(http) if http is not None else None
         if http is None or desired is None:
             return None
+        wanted = self._rendered(desired)
         problems: list[str] = []
         is_settled = True
-        for kind, route in found.items():
-            if route is None:
-                problems.append(f"{kind.name} {desired.routes.service} is missing")
+        for (kind, name), each in found.items():
+            if each is None:
+                problems.append(f"{kind.name} {name} is missing")
                 continue
-            problems += self._edited(kind, route, desired)
-            status = status_of(route, self._gateway)
-            is_settled = is_settled and status.is_seen
-            problems += [
-                f"{kind.name} {desired.routes.service}: {each}" for each in status.refusals
-            ]
+            if (kind, name) not in wanted or not is_as_rendered(each, wanted[kind, name]):
+                problems.append(f"{kind.name} {name} was edited past tidegate")
+            if kind in KINDS:
+                status = status_of(each, self._gateway)
+                is_settled = is_settled and status.is_seen
+                problems += [f"{kind.name} {name}: {refusal}" for refusal in status.refusals]
         return Recorded(
             desired=desired,
             problems=tuple(problems),
@@ -106,11 +115,10 @@ class RecordedRoutes:
             resource_version=http["metadata"]["resourceVersion"],
         )
 
-    def _edited(self, kind: Kind, route: Object, desired: DesiredRoutes) -> list[str]:
+    def _rendered(self, desired: DesiredRoutes) -> dict[Place, Object]:
+        """Nothing for an annotation that no route could have been made from."""
         try:
-            rendered = dict(render(desired, self._gateway))[kind]
+            objects = render(desired, self._gateway)
         except SpecError:
-            rendered = None
-        if rendered is not None and is_as_rendered(route, rendered):
-            return []
-        return [f"{kind.name} {desired.routes.service} was edited past tidegate"]
+            return {}
+        return {(kind, content["metadata"]["name"]): content for kind, content in objects}

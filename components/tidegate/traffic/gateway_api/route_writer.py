@@ -12,6 +12,7 @@ from tidegate.spec.errors import SpecError
 from tidegate.spec.kubernetes_gateway import GatewayReference
 from tidegate.traffic.gateway_api.data_plane import DataPlane
 from tidegate.traffic.gateway_api.desired import DesiredRoutes
+from tidegate.traffic.gateway_api.drift import without_additions
 from tidegate.traffic.gateway_api.objects import KINDS, render
 from tidegate.traffic.gateway_api.recorded import Recorded, RecordedRoutes
 from tidegate.traffic.gateway_api.silences import SilentEnvoyError, Told
@@ -147,7 +148,7 @@ class RouteWriter:
             if recorded is not None:
                 content = _at_version(content, recorded.resource_version)
             try:
-                await self._cluster.apply(HTTP_ROUTE, content)
+                await self._apply(HTTP_ROUTE, content)
             except ConflictError:
                 # Also the controller's reports about the route make a new version of it.
                 if not left:
@@ -155,7 +156,14 @@ class RouteWriter:
                 continue
             break
         others = [(kind, each) for kind, each in objects if kind != HTTP_ROUTE]
-        await asyncio.gather(*(self._cluster.apply(kind, each) for kind, each in others))
+        await asyncio.gather(*(self._apply(kind, each) for kind, each in others))
+
+    async def _apply(self, kind: Kind, content: Object) -> None:
+        """Make the object what was rendered: also what others have added to it goes."""
+        stored = await self._cluster.apply(kind, content)
+        removal = without_additions(stored, content)
+        if removal is not None:
+            await self._cluster.patch(kind, content["metadata"]["name"], removal)
 
     async def _refuse_what_is_not_allowed(self, objects: Sequence[tuple[Kind, Object]]) -> None:
         """Ask once whether all of the kinds may be written: one of them alone is half a change."""

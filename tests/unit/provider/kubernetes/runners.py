@@ -163,6 +163,7 @@ class Runners:
         desired = DesiredRoutes(routes, ())
         for kind, content in render(desired, GATEWAY):
             if kind not in {HTTP_ROUTE, GRPC_ROUTE}:
+                self.api.put(kind.plural, content)
                 continue
             parent = {
                 "parentRef": content["spec"]["parentRefs"][0],
@@ -171,9 +172,7 @@ class Runners:
                     for each in ("Accepted", "ResolvedRefs")
                 ],
             }
-            made = {**content, "status": {"parents": [parent]}}
-            made["metadata"] = {**content["metadata"], "name": routes.service}
-            self.api.put(kind.plural, made)
+            self.api.put(kind.plural, {**content, "status": {"parents": [parent]}})
 
     def _drain(self, job: str, run: str) -> None:
         labels = self.api.get(CONFIG_MAP.plural, run)["metadata"]["labels"]

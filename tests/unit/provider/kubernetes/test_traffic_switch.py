@@ -12,6 +12,7 @@ from tests.unit.provider.kubernetes.runners import GATEWAY, Runners, note, until
 from tests.unit.provider.stand_ins import Said
 from tidegate.cluster import names
 from tidegate.cluster.kinds import (
+    BACKEND_TRAFFIC_POLICY,
     CONFIG_MAP,
     DEPLOYMENT,
     GRPC_ROUTE,
@@ -189,7 +190,7 @@ async def test_a_route_edited_by_hand_is_a_difference_that_is_told_and_mended(
     assert await diff(handler, inputs(ONE, TWO)) == Diff()
 
 
-@pytest.mark.parametrize("kind", [HTTP_ROUTE, GRPC_ROUTE])
+@pytest.mark.parametrize("kind", [HTTP_ROUTE, GRPC_ROUTE, BACKEND_TRAFFIC_POLICY])
 async def test_a_deleted_route_is_a_difference_that_is_told_and_mended(
     api: ApiServer, handler: TrafficSwitchHandler, kind: Any
 ) -> None:

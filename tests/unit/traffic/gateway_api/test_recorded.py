@@ -110,7 +110,7 @@ async def test_of_a_kind_that_is_not_installed_there_is_no_object(
     assert await recorded.of("digits") is None
 
 
-@pytest.mark.parametrize("plural", ["httproutes", "grpcroutes"])
+@pytest.mark.parametrize("plural", ["httproutes", "grpcroutes", "backendtrafficpolicies"])
 async def test_routes_of_a_kind_that_is_not_installed_cannot_be_written(
     api: ApiServer, recorded: RecordedRoutes, plural: str
 ) -> None:
@@ -127,14 +127,20 @@ async def test_edited_missing_and_refused_objects_are_named(
     put(api, ResolvedRefs="False")
     api.get("httproutes", "digits")["spec"]["rules"][-1]["backendRefs"][0]["weight"] = 7
     del api.objects["grpcroutes", NAMESPACE, "digits"]
+    del api.objects["backendtrafficpolicies", NAMESPACE, "digits"]
+    api.get("backendtrafficpolicies", "digits.calls")["spec"]["retry"]["perRetry"].pop("timeout")
+    api.get("httproutefilters", "digits")["spec"]["directResponse"]["statusCode"] = 200
 
     found = await recorded.of("digits")
 
-    assert found is not None
+    assert found is not None and [found] == await recorded.all()
     assert found.problems == (
         "HTTPRoute digits was edited past tidegate",
         "HTTPRoute digits: BackendNotFound: service digits-9 not found",
         "GRPCRoute digits is missing",
+        "BackendTrafficPolicy digits is missing",
+        "HTTPRouteFilter digits was edited past tidegate",
+        "BackendTrafficPolicy digits.calls was edited past tidegate",
     )
 
 
@@ -196,6 +202,29 @@ async def test_what_the_controller_lost_a_word_of_is_written_again(
 
     found = await router.observe("digits")
     assert found == BEFORE
+    await router.close()
+
+
+async def test_what_an_apply_leaves_of_others_is_removed(
+    api: ApiServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Fields that another manager owns survive an apply that does not name them."""
+    router = GatewayApiRouter(api.cluster(), GATEWAY)
+    monkeypatch.setattr(router, "_data_plane", served := ServesAll())
+    monkeypatch.setattr(router._writer, "_data_plane", served)
+    added: dict[str, dict[str, Any]] = {
+        "httproutes": {"hostnames": ["elsewhere.test"]},
+        "backendtrafficpolicies": {"loadBalancer": {"type": "Random"}},
+    }
+
+    def keeps(plural: str, stored: dict[str, Any]) -> None:
+        stored["spec"] |= added.pop(plural, {})
+        stored["status"] = accepted(stored["metadata"]["generation"])
+
+    api.controller = keeps
+    await router.apply(TARGET)
+
+    assert added == {} and await router.observe("digits") == TARGET
     await router.close()
 
 

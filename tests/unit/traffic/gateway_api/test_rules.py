@@ -2,6 +2,7 @@
 
 import random
 from collections.abc import Mapping
+from copy import deepcopy
 from typing import Any
 
 import pytest
@@ -12,8 +13,9 @@ from tidegate.spec.errors import SpecError
 from tidegate.spec.kubernetes_gateway import GatewayReference
 from tidegate.spec.traffic import Affinity
 from tidegate.traffic.gateway_api.desired import DesiredRoutes
+from tidegate.traffic.gateway_api.drift import is_as_rendered, without_additions
 from tidegate.traffic.gateway_api.durations import duration
-from tidegate.traffic.gateway_api.objects import is_as_rendered, render, written
+from tidegate.traffic.gateway_api.objects import render, written
 from tidegate.traffic.gateway_api.rules import grpc_rules, http_rules
 from tidegate.traffic.routes import REVISION_HEADER, SERVICE_HEADER, ServiceRoutes
 
@@ -147,12 +149,36 @@ def test_a_call_of_another_service_is_not_taken(desired: DesiredRoutes) -> None:
 
 def test_an_edited_object_is_recognised_and_defaults_are_not(desired: DesiredRoutes) -> None:
     rendered = dict(render(desired, GATEWAY))[HTTP_ROUTE]
-    rules = [{**rule, "extra": "default"} for rule in rendered["spec"]["rules"]]
-    defaulted = {**rendered, "status": {}, "spec": {**rendered["spec"], "rules": rules}}
-    edited = {**rendered, "spec": {**rendered["spec"], "rules": rules[:-1]}}
+    spec, rules = rendered["spec"], rendered["spec"]["rules"]
+    annotations = {**rendered["metadata"]["annotations"], "somebody.test/note": "mine"}
+    defaulted = {
+        "metadata": {**rendered["metadata"], "annotations": annotations, "managedFields": [{}]},
+        "spec": {**spec, "rules": [{**each, "extra": "default"} for each in rules], "empty": []},
+        "status": {"parents": []},
+    }
+    fewer, more = rules[:-1], [*rules[:-1], {**rules[-1], "retry": {"attempts": 3}}]
 
     assert is_as_rendered(defaulted, rendered)
-    assert not is_as_rendered(edited, rendered)
+    assert not is_as_rendered({**rendered, "spec": {**spec, "rules": fewer}}, rendered)
+    assert not is_as_rendered({**rendered, "spec": {**spec, "rules": more}}, rendered)
+
+
+def test_what_somebody_added_is_recognised_and_removed() -> None:
+    desired = DesiredRoutes(ServiceRoutes("digits", ("digits",), {"digits-1-a": 100}, 30), ())
+    objects = render(desired, GATEWAY)
+    route = dict(objects)[HTTP_ROUTE]
+    policy = next(each for kind, each in objects if kind == BACKEND_TRAFFIC_POLICY)
+    hosts = deepcopy(route)
+    hosts["spec"]["hostnames"] = ["elsewhere.test"]
+    own_clusters = deepcopy(policy)
+    own_clusters["spec"]["loadBalancer"] = {"type": "Random"}
+    own_clusters["spec"]["retry"]["perRetry"]["more"] = {"timeout": "1s"}
+
+    assert not is_as_rendered(hosts, route) and not is_as_rendered(own_clusters, policy)
+    assert without_additions(hosts, route) == {"spec": {"hostnames": None}}
+    inner = {"retry": {"perRetry": {"more": None}}}
+    assert without_additions(own_clusters, policy) == {"spec": {"loadBalancer": None, **inner}}
+    assert [without_additions(each, each) for each in (route, policy)] == [None, None]
 
 
 def test_calls_are_limited_and_streams_are_not() -> None:

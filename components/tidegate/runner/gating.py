@@ -89,30 +89,37 @@ class Gating:
             sys.executable, "-m", MODULE, str(self._folder), cwd=self._folder
         )
         ended = asyncio.ensure_future(child.wait())
-        said, offset, shown_at = "", 0, 0.0
-        loop = asyncio.get_running_loop()
+        # Beside it: an API server that is silent keeps nobody from ending the child.
+        shown = asyncio.create_task(self._show_events(ended))
+        lost: str | None = None
         try:
             while not ended.done():
                 if wanted.stop_reason() is None:
                     (self._folder / LEASE).touch()
-                if wanted.stop_reason() == "cancelled" or turn.is_lost:
+                lost = lost or turn.why_lost()
+                if wanted.stop_reason() == "cancelled" or lost is not None:
                     (self._folder / CANCEL).touch()
-                if loop.time() - shown_at >= SHOW_SECONDS:
-                    said, offset = await self._mirror(said, offset)
-                    shown_at = loop.time()
                 await asyncio.wait([ended], timeout=POLL_SECONDS)
-            await self._mirror(said, offset)
+            await shown
+            if lost is not None and ended.result() == EXIT_STOPPED:
+                await self._show("cancelled", f"{lost}; there is no verdict")
         finally:
+            shown.cancel()
             await _end(child, ended)
         return ended.result()
 
-    async def _mirror(self, said: str, offset: int) -> tuple[str, int]:
-        """Show the last event of the child's journal."""
-        events, offset = read_events(self._folder / "journal.jsonl", offset)
-        if events and events[-1]["message"] != said:
-            said = str(events[-1]["message"])
-            await self._show(str(events[-1]["event"]), said)
-        return said, offset
+    async def _show_events(self, ended: "asyncio.Future[Any]") -> None:
+        """Show the last event of the child's journal, until the one that it ends with."""
+        said, offset = "", 0
+        while True:
+            is_last = ended.done()
+            events, offset = read_events(self._folder / "journal.jsonl", offset)
+            if events and events[-1]["message"] != said:
+                said = str(events[-1]["message"])
+                await self._show(str(events[-1]["event"]), said)
+            if is_last:
+                return
+            await asyncio.wait([ended], timeout=SHOW_SECONDS)
 
     # -- documents ----------------------------------------------------------------------------
 

@@ -18,6 +18,7 @@ from tidegate.gate.runner import EXIT_STOPPED
 from tidegate.gate.verdict import Outcome
 from tidegate.records.gate_documents import VerdictNote
 from tidegate.records.gates import GateRecords, GateRun
+from tidegate.runner import pool_turn
 from tidegate.runner.environment import RunnerEnvironment
 from tidegate.runner.gating import Gating
 
@@ -136,6 +137,28 @@ async def test_a_cancelled_gate_has_no_verdict(
     found = await records.run(run.name)
     assert found is not None and found.verdict is None
     assert found.progress is not None and found.progress.event == "cancelled"
+
+
+async def test_a_gate_whose_pool_another_has_ends_without_a_verdict(
+    api: ApiServer, server: FakeServer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(pool_turn, "RENEW_SECONDS", 0.2)
+    long = make_profile(duration_seconds=60)
+    run = await submitted(api, request_for(server, tmp_path, profile=long), tmp_path)
+    records, pool = GateRecords(api.cluster()), names.accelerator_pool_lease(POOL)
+
+    async with carried_out(api, environment(run, tmp_path, POOL)) as task:
+        await until(lambda: has_progress(records, run))
+        other = {"holderIdentity": "team-b/gate-0ther/pod/1"}
+        api.put("leases", {**api.get("leases", pool), "spec": other})
+        assert await asyncio.wait_for(task, 30) == EXIT_STOPPED
+
+    found = await records.run(run.name)
+    assert found is not None and found.verdict is None and found.progress is not None
+    assert found.progress.message == (
+        "another gate has taken the accelerator pool l4; there is no verdict"
+    )
+    assert api.get("leases", pool)["spec"] == other
 
 
 async def test_a_pod_that_is_ended_leaves_no_verdict_and_no_child(

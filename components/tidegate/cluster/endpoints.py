@@ -2,12 +2,19 @@
 
 from collections import Counter
 from collections.abc import Iterable, Mapping
-from typing import Any
+from typing import Any, NamedTuple
 
 from tidegate.cluster.client import Cluster
 from tidegate.cluster.kinds import ENDPOINT_SLICE
 
 SERVICE_NAME_LABEL = "kubernetes.io/service-name"
+
+
+class Address(NamedTuple):
+    """Where a pod is reached, as host:port."""
+
+    target: str
+    is_ready: bool
 
 
 async def ready_endpoints(cluster: Cluster, service: str | None = None) -> Counter[str]:
@@ -17,6 +24,23 @@ async def ready_endpoints(cluster: Cluster, service: str | None = None) -> Count
     """
     labels = {SERVICE_NAME_LABEL: service} if service is not None else {}
     return count_ready(await cluster.select(ENDPOINT_SLICE, labels))
+
+
+async def addresses_of(cluster: Cluster, service: str, port_name: str) -> dict[str, Address]:
+    """By pod, for all behind a Service. Raises ClusterError."""
+    found: dict[str, Address] = {}
+    for slice_ in await cluster.select(ENDPOINT_SLICE, {SERVICE_NAME_LABEL: service}):
+        ports = {each.get("name"): each.get("port") for each in slice_.get("ports") or ()}
+        if ports.get(port_name) is None:
+            continue
+        for endpoint in slice_.get("endpoints") or ():
+            address = endpoint["addresses"][0]
+            host = f"[{address}]" if ":" in address else address
+            made = Address(f"{host}:{ports[port_name]}", _is_ready(endpoint))
+            pod = (endpoint.get("targetRef") or {}).get("name") or address
+            # A pod with addresses of both families is in a slice of each.
+            found[pod] = min(made, found.get(pod, made))
+    return found
 
 
 def count_ready(slices: Iterable[Mapping[str, Any]]) -> Counter[str]:

@@ -13,6 +13,8 @@ class ServerComparison:
     """None when the server's counters could not be read."""
     client_sent: int
     client_answered: int
+    why_unusable: str | None = None
+    """Why the counters say nothing of this run."""
 
 
 @dataclass(frozen=True)
@@ -62,6 +64,8 @@ class Context:
     clock_steps_seconds: float | None = None
     """How far the wall clock and the monotonic clock moved apart at most."""
     server_restarted: bool | None = None
+    servers_gone: tuple[str, ...] = ()
+    """Of several behind one name, those that left during the run."""
     workers: WorkerCounts | None = None
     baseline: BaselineSubject | None = None
     expected_revisions: tuple[str | None, str | None] = (None, None)

@@ -73,7 +73,7 @@ class _Run:
         self._request, self._run_dir, self._arms = request, run_dir, arms
         self._context, self._attempt = context, attempt
         self._on_progress, self._should_stop = on_progress, should_stop
-        self._watches = [ServerWatch(arm) for arm in arms]
+        self._watches = [ServerWatch(arm, run_dir) for arm in arms]
 
     def measure(self) -> Verdict:
         request, profile = self._request, self._request.profile
@@ -169,6 +169,7 @@ class _Run:
             changed_files=tuple(changed_files(self._request)),
             clock_steps_seconds=load.clock_steps_seconds,
             server_restarted=any(watch.restarted for watch in watched) if watched else None,
+            servers_gone=tuple(name for watch in watched for name in watch.gone),
             workers=load.workers,
             stopped_early=load.stopped_early,
             aborted=load.aborted,

@@ -110,6 +110,14 @@ def _restart(context: Context) -> Check:
             "see why it restarted, then run again",
             only_forbids_pass=True,
         )
+    if context.servers_gone:
+        return Check(
+            "restart",
+            "violated",
+            f"{', '.join(context.servers_gone)} went during the run",
+            "see why it went, then run again",
+            only_forbids_pass=True,
+        )
     return Check("restart", "ok", "the server is the one that was there at the start")
 
 
@@ -126,6 +134,8 @@ def _cpu(context: Context) -> Check:
 def _counted(name: str, who: str, server: ServerComparison | None) -> Check:
     if server is None:
         return Check.unknown(name, f"what {who} counted")
+    if server.why_unusable is not None:
+        return Check.unknown(name, f"all that {who} counted ({server.why_unusable})")
     if server.counts is None:
         return Check(
             name,

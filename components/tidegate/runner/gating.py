@@ -19,6 +19,7 @@ from tidegate.gate.verdict import Verdict
 from tidegate.lease import CANCEL, LEASE
 from tidegate.records.gate_documents import GateProgress, VerdictNote
 from tidegate.records.gates import GOLDEN, REQUEST, GateRecords, GateRun
+from tidegate.runner.counted_servers import CountedServers
 from tidegate.runner.environment import RunnerEnvironment
 from tidegate.runner.pool_turn import PoolTurn
 from tidegate.runner.wanted import WantedRun
@@ -58,7 +59,8 @@ class Gating:
                     words = wanted.stop_reason() or "cancelled"
                     await self._show(words, f"{words} while it waited; there is no verdict")
                     return EXIT_STOPPED
-                code = await self._run_child(wanted, turn)
+                async with CountedServers(self._cluster, run.request, self._folder).told():
+                    code = await self._run_child(wanted, turn)
             return await self._verdict(run, code)
 
     # -- the pool -----------------------------------------------------------------------------

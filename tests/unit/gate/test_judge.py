@@ -154,6 +154,10 @@ def test_all_requests_in_the_warm_up_is_invalid() -> None:
             "the server counted 3001 successes",
         ),
         (Context(server=ServerComparison(None, 3000, 3000)), "could not be read"),
+        (
+            Context(server_restarted=False, servers_gone=("digits-2-a-x",)),
+            "digits-2-a-x went during the run",
+        ),
         (Context(golden=golden(other_version=400)), "another model or version"),
         (Context(golden=golden(complete=False, unanswered=2)), "2 golden examples"),
         (Context(refusal=Problem("the server is unreachable", "start it")), "unreachable"),
@@ -213,6 +217,16 @@ def test_samples_that_contradict_themselves_are_invalid(samples: Samples, said: 
     verdict = judge(samples, profile())
     assert verdict.outcome is Outcome.INVALID
     assert said in verdict.summary
+
+
+def test_counters_of_servers_that_came_leave_the_validity_partial() -> None:
+    fewer = ServerCounts(success=2000, failure=0)
+    came = Context(server=ServerComparison(fewer, 3000, 3000, "digits-2-a-x came during the run"))
+
+    verdict = judge(make_samples(), profile(), came)
+
+    assert (verdict.outcome, verdict.validity) == (Outcome.PASS, "partial")
+    assert any("digits-2-a-x came during the run" in each for each in verdict.reasons)
 
 
 def test_errors_stand_although_the_server_died_with_its_counters() -> None:

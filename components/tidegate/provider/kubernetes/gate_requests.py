@@ -3,10 +3,8 @@
 from pathlib import Path
 
 from tidegate.cluster import names
-from tidegate.cluster.client import Cluster
-from tidegate.cluster.endpoints import ready_endpoints
 from tidegate.gate.profile import parse_profile
-from tidegate.gate.request import Baseline, GateRequest, split_target
+from tidegate.gate.request import Baseline, GateRequest
 from tidegate.jobs.runner_jobs import gate_workers
 from tidegate.provider.handler import Operation
 from tidegate.provider.kubernetes.access import ClusterAccess
@@ -28,7 +26,7 @@ async def gate_asked(
     operation: Operation, access: ClusterAccess, inputs: LoadTestGateInputs
 ) -> GateAsked:
     """Raises SpecError for files that are not those declared, and ClusterError."""
-    root, cluster = Path(inputs.serving_root), access.cluster()
+    root = Path(inputs.serving_root)
     release = declared_release(root, inputs.service, inputs.release, inputs.release_digest)
     golden = golden_bytes(root, release)
     profile = parse_profile(inputs.profile, "profile")
@@ -43,7 +41,7 @@ async def gate_asked(
         targets="cluster",
         http_target=inputs.http_target,
         grpc_target=inputs.grpc_target,
-        metrics_target=await _countable(cluster, inputs.metrics_target),
+        metrics_target=inputs.metrics_target,
         signature=release.model,
         golden_path="golden.npz",
         golden_sha256=release.golden.sha256,
@@ -109,12 +107,6 @@ async def _baseline(
         why=f"it takes the traffic of {inputs.service} while this gate runs",
         http_target=names.target(live, namespace, names.HTTP_PORT),
         grpc_target=names.target(live, namespace, names.GRPC_PORT),
-        metrics_target=await _countable(cluster, names.target(live, namespace, names.METRICS_PORT)),
+        metrics_target=names.target(live, namespace, names.METRICS_PORT),
         model_version=judged.request.signature.version,
     )
-
-
-async def _countable(cluster: Cluster, metrics_target: str) -> str | None:
-    """The target, unless several pods are behind it: each counts only its own requests."""
-    service = split_target(metrics_target)[0].partition(".")[0]
-    return metrics_target if (await ready_endpoints(cluster, service))[service] <= 1 else None

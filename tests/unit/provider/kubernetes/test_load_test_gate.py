@@ -9,7 +9,7 @@ from tests.unit.cluster.api_server import ApiServer, status
 from tests.unit.provider.kubernetes.runners import Runners, note, until
 from tests.unit.provider.stand_ins import Said
 from tidegate.cluster import names
-from tidegate.cluster.kinds import CONFIG_MAP, ENDPOINT_SLICE, JOB, LEASE, POD
+from tidegate.cluster.kinds import CONFIG_MAP, JOB, LEASE, POD
 from tidegate.cluster.leases import Leases
 from tidegate.gate.verdict import Outcome
 from tidegate.provider.errors import CancelledOperation, ProviderError
@@ -104,25 +104,11 @@ async def test_the_runner_is_told_what_to_judge(
     assert (request.environment, request.revision) == ("test", REVISION)
     assert request.targets == "cluster"
     assert request.http_target == f"{REVISION}.team-a.svc:8000"
-    assert request.metrics_target is not None
+    assert request.metrics_target == f"{REVISION}.team-a.svc:8002"
     assert request.evidence_dir == "s3://evidence/team-a"
     assert request.retry_reason == "a node was lost"
     assert request.watched_files == {}
     assert request.baseline is None
-
-
-async def test_counters_of_several_pods_are_not_compared(
-    api: ApiServer, runners: Runners, handler: LoadTestGateHandler
-) -> None:
-    endpoints = [{"addresses": [each]} for each in ("10.0.0.1", "10.0.0.2")]
-    labels = {"kubernetes.io/service-name": REVISION}
-    meta = {"name": "slice", "labels": labels}
-    api.put(ENDPOINT_SLICE.plural, {"metadata": meta, "endpoints": endpoints})
-    runners.verdicts = [Outcome.PASS]
-
-    await create(handler)
-
-    assert runners.gates[0].metrics_target is None
 
 
 async def test_it_is_compared_with_the_revision_that_takes_the_traffic(

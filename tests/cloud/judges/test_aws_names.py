@@ -1,4 +1,7 @@
-"""Every name that specs make for AWS is one that its APIs take, as botocore's models say."""
+"""Every name that specs make for AWS is one that its APIs take, as botocore's models say.
+
+What resources are declared with is judged in `test_aws_declared`; here are the values of a plan.
+"""
 
 from itertools import product
 from typing import get_args
@@ -7,7 +10,7 @@ import pytest
 
 from tests.cloud.judges.service_models import members, shapes, values
 from tests.unit.spec.cluster_documents import aws, pool, resolved
-from tidegate.aws.cluster import ADMIN_SCOPE
+from tidegate.aws.node_pools import TAINT_EFFECTS
 from tidegate.spec.catalogue import machine_types
 from tidegate.spec.fabric import InterfaceType
 from tidegate.spec.node_settings import AWS_BOOT_DISKS, AWS_IMAGES, Taint
@@ -66,10 +69,6 @@ def test_every_capacity_of_aws_is_judged() -> None:
     assert judged == {kind for each in machine_types("aws") for kind in each.capacity}
 
 
-def test_an_access_policy_can_be_for_the_whole_cluster() -> None:
-    assert ADMIN_SCOPE in values("eks", "AccessScopeType")
-
-
 def test_reservations_are_targeted_by_id_or_group() -> None:
     assert members("ec2", "CapacityReservationTarget") == {
         "CapacityReservationId",
@@ -85,20 +84,10 @@ def test_boot_disks_exist() -> None:
     assert set(AWS_BOOT_DISKS) <= values("ec2", "VolumeType")
 
 
-def test_cluster_placement_exists() -> None:
-    assert "cluster" in values("ec2", "PlacementStrategy")
-
-
-def test_taint_effects_exist() -> None:
+def test_taint_effects_are_those_of_eks() -> None:
     """EKS writes them its own way: NO_SCHEDULE for NoSchedule."""
-    annotation = Taint.model_fields["effect"].annotation
-    effects = {
-        "".join(f"_{letter}" if letter.isupper() else letter for letter in effect)
-        .removeprefix("_")
-        .upper()
-        for effect in get_args(annotation)
-    }
-    assert effects == values("eks", "TaintEffect")
+    assert set(TAINT_EFFECTS) == set(get_args(Taint.model_fields["effect"].annotation))
+    assert set(TAINT_EFFECTS.values()) == values("eks", "TaintEffect")
 
 
 def test_keys_of_labels_and_taints_have_the_length_that_eks_takes() -> None:
@@ -124,6 +113,11 @@ def test_lustre_throughputs_are_those_of_the_documentation() -> None:
     text = member["PerUnitStorageThroughput"]["documentation"]
     line = next(part for part in text.split("<li>")[1:] if "PERSISTENT_2" in part)
     assert ", ".join(map(str, FSX_THROUGHPUTS)) in line
+
+
+def test_lustre_with_efa_grows_in_the_documented_steps() -> None:
+    """https://docs.aws.amazon.com/fsx/latest/LustreGuide/increase-storage-capacity.html"""
+    assert FSX_EFA_STEPS_GIB == {125: 38400, 250: 19200, 500: 9600, 1000: 4800}
     assert set(FSX_EFA_STEPS_GIB) == set(FSX_THROUGHPUTS)
 
 

@@ -1,20 +1,11 @@
-"""Every text that clusters on AWS are declared with: the repository's stacks, and all else."""
+"""What clusters on AWS are declared with: the repository's stacks, and a plan with all else."""
 
-from collections.abc import Iterator, Mapping
 from functools import cache
 from typing import Any
 
-import yaml
-from google.protobuf.json_format import MessageToDict
-from google.protobuf.message import Message
-
-from tests.engine.harness.toolchain_environment import REPOSITORY
+from tests.cloud.judges.declared_texts import Texts, stacks_of, texts_of
 from tests.unit.aws.declared import declare
 from tests.unit.spec.cluster_documents import Document, aws, pool
-
-Path = tuple[str, ...]
-Place = tuple[str, Path]
-"""Type of a resource and the path of a property in it, without the places in lists."""
 
 ZONE: Document = {"zones": ["us-east-2a"]}
 TAINTS = [
@@ -40,13 +31,8 @@ def elastic(name: str, machine: str, **changes: Any) -> Document:
 
 def plans() -> tuple[Document, ...]:
     """The stacks', then plans with every kind of capacity, image, disk, taint and storage."""
-    stacks = [
-        yaml.safe_load(path.read_text(encoding="utf-8"))["config"]["tidegate:cluster"]
-        for path in sorted((REPOSITORY / "stacks").glob("Pulumi.aws-*.yaml"))
-    ]
-    assert stacks
     return (
-        *stacks,
+        *stacks_of("aws"),
         aws(
             pool("p5.48xlarge", name="block", capacity=block(1), fabric={"kind": "efa"}, **ZONE),
             pool("p4d.24xlarge", name="near", placement={"compact": True}, taints=TAINTS, **ZONE),
@@ -86,25 +72,7 @@ def plans() -> tuple[Document, ...]:
 
 
 @cache
-def declared_texts() -> Mapping[Place, frozenset[str]]:
-    """Texts by place, without tags, which are the user's."""
-    found: dict[Place, set[str]] = {}
-    for document in plans():
-        for each in declare(document).resources:
-            for path, value in _leaves(each.inputs):
-                if isinstance(value, str) and not {"tags", "labels"} & set(path):
-                    found.setdefault((each.type, path), set()).add(value)
-    return {place: frozenset(texts) for place, texts in found.items()}
-
-
-def _leaves(value: Any, path: Path = ()) -> Iterator[tuple[Path, Any]]:
-    if isinstance(value, Message):
-        value = MessageToDict(value)
-    if isinstance(value, Mapping):
-        for name, each in value.items():
-            yield from _leaves(each, (*path, name))
-    elif isinstance(value, list):
-        for each in value:
-            yield from _leaves(each, path)
-    else:
-        yield path, value
+def declared_texts() -> Texts:
+    return texts_of(
+        (each.type, each.inputs) for document in plans() for each in declare(document).resources
+    )

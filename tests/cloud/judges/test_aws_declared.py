@@ -8,7 +8,8 @@ leaves open, such as the type of an access entry, nothing here can judge.
 
 import pytest
 
-from tests.cloud.judges.aws_declarations import Place, declared_texts
+from tests.cloud.judges.aws_declarations import declared_texts
+from tests.cloud.judges.declared_texts import Place
 from tests.cloud.judges.service_models import shape_at, shapes, values
 
 pytestmark = pytest.mark.cloud
@@ -197,7 +198,7 @@ KARPENTER = {
 
 
 def texts_at(type_token: str, path: str) -> frozenset[str]:
-    return declared_texts().get((type_token, tuple(path.split("."))), frozenset())
+    return declared_texts().get((type_token, path), frozenset())
 
 
 @pytest.mark.parametrize(("type_name", "path"), ENUMERATIONS)
@@ -210,13 +211,12 @@ def test_declared_values_are_the_apis(type_name: str, path: str) -> None:
 def test_no_enumerated_value_goes_unjudged() -> None:
     declared = {place for place in declared_texts() if place[0].startswith("aws:")}
     assert {place[0].removeprefix("aws:") for place in declared} == REQUESTS.keys()
-    assert [told(each) for each in declared if not is_judged(each)] == []
+    assert [each for each in declared if not is_judged(each)] == []
 
 
 def test_tables_have_no_row_that_nothing_is_declared_for() -> None:
-    places = {told(each) for each in declared_texts()}
     listed = {(f"aws:{name}", path) for name, paths in CALLED_OTHERWISE.items() for path in paths}
-    assert listed <= places
+    assert listed <= declared_texts().keys()
 
 
 @pytest.mark.parametrize("type_token", KARPENTER)
@@ -229,14 +229,10 @@ def test_nodes_of_karpenter_have_values_of_ec2(type_token: str) -> None:
 
 def is_judged(place: Place) -> bool:
     """Its row is there, or the request has it as a text without an enumeration."""
-    type_name, path = place[0].removeprefix("aws:"), ".".join(place[1])
+    type_name, path = place[0].removeprefix("aws:"), place[1]
     if (type_name, path) in ENUMERATIONS or path in CALLED_OTHERWISE.get(type_name, ()):
         return True
     service, *requests = REQUESTS[type_name]
-    found = [shape_at(service, each, place[1]) for each in requests]
+    found = [shape_at(service, each, path.split(".")) for each in requests]
     known = [shapes(service)[each] for each in found if each is not None]
     return bool(known) and not any("enum" in each for each in known)
-
-
-def told(place: Place) -> tuple[str, str]:
-    return place[0], ".".join(place[1])

@@ -4,14 +4,14 @@ import os
 import shutil
 import subprocess
 import sys
-import sysconfig
-import venv
 from importlib.metadata import version
 from pathlib import Path
 
 import pytest
+from packaging.requirements import Requirement
 
 from tests.cloud.harness.project import PACKAGES, steps_of, write_plugin
+from tests.cloud.harness.wheel_environment import make_environment, pip
 from tests.engine.harness.command import Command, Run
 from tests.engine.harness.toolchain_environment import REPOSITORY, pulumi_environment
 
@@ -38,38 +38,30 @@ LocalPlatform("platform", arguments)
 
 
 @pytest.fixture(scope="module")
-def installed(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """An environment with the wheel; all else in it is what the tests' own environment has."""
-    root = tmp_path_factory.mktemp("installed")
+def wheel(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    root = tmp_path_factory.mktemp("wheel")
     hatchling = [sys.executable, "-m", "hatchling", "build", "-t", "wheel", "-d", str(root)]
     subprocess.run(hatchling, cwd=REPOSITORY, check=True)
-    (wheel,) = root.glob("*.whl")
-    environment = root / "venv"
-    venv.create(environment, symlinks=True)
-    # Its folder as a path alone: what is installed there in place, such as this repository, is not
-    # found through it.
-    (libraries,) = environment.glob("lib/python*/site-packages")
-    (libraries / "of-the-tests.pth").write_text(sysconfig.get_path("purelib"))
-    pip(environment, "--no-deps", "--ignore-installed", str(wheel))
-    (library,) = libraries.glob("tidegate/__init__.py")
-    found = [
-        str(environment / "bin" / "python"),
-        "-I",
-        "-c",
-        "import tidegate as t; print(t.__file__)",
-    ]
-    assert subprocess.check_output(found, text=True).strip() == str(library)
-    return environment
+    (built,) = root.glob("*.whl")
+    return built
 
 
 @pytest.mark.parametrize("example", EXAMPLES, ids=lambda each: each.name)
 def test_an_example_is_previewed_with_the_wheel_alone(
-    installed: Path, example: Path, tmp_path: Path, sdk_cache: Path
+    wheel: Path, example: Path, tmp_path: Path, sdk_cache: Path
 ) -> None:
-    # Nothing is downloaded: this fails when an extra does not bring what the example imports.
-    pip(installed, "-r", str(example / "requirements.txt"))
+    """What its requirement does not bring, such as the cloud's SDK, is not there to import."""
+    requirements = example / "requirements.txt"
+    wanted = Requirement(requirements.read_text().strip())
+    installed = make_environment(tmp_path / "venv", wheel, wanted.extras)
+    pip(installed, "-r", str(requirements))
     shutil.copytree(example, tmp_path / "p")
     project = InstalledProject(tmp_path, installed, sdk_cache)
+    assert "is installed" in project.run(str(installed / "bin" / "tidegate"), "plugin", "install")
+    assert (
+        '"tidegate:index:TrafficSwitch"'
+        in project.pulumi("package", "get-schema", "tidegate").output
+    )
 
     steps = steps_of(project.pulumi("preview", "--json").output)
 
@@ -78,8 +70,9 @@ def test_an_example_is_previewed_with_the_wheel_alone(
 
 
 def test_an_installed_plugin_serves_a_program_that_has_only_the_wheel(
-    installed: Path, tmp_path: Path, sdk_cache: Path
+    wheel: Path, tmp_path: Path, sdk_cache: Path
 ) -> None:
+    installed = make_environment(tmp_path / "venv", wheel, ["local"])
     (tmp_path / "p").mkdir()
     (tmp_path / "p" / "__main__.py").write_text(EMBEDDED_PLATFORM)
     (tmp_path / "p" / "Pulumi.yaml").write_text(
@@ -135,11 +128,3 @@ def without_tidegate(environment: dict[str, str]) -> list[str]:
     """Folders of the PATH in which the engine finds no provider of this repository."""
     folders = environment["PATH"].split(os.pathsep)
     return [each for each in folders if not (Path(each) / "pulumi-resource-tidegate").exists()]
-
-
-def pip(environment: Path, *arguments: str) -> None:
-    """Install from what is on this machine."""
-    into = ["--python", str(environment / "bin" / "python")]
-    subprocess.run(
-        [sys.executable, "-m", "pip", *into, "install", "--no-index", *arguments], check=True
-    )

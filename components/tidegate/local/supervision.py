@@ -9,13 +9,13 @@ import time
 import xmlrpc.client
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from enum import IntEnum
 from pathlib import Path
 from types import MappingProxyType
 from typing import Any, Literal, cast
 
 import psutil
 from filelock import FileLock
-from supervisor.xmlrpc import Faults, SupervisorTransport
 
 from tidegate.files import write_atomically
 from tidegate.local.child import AFTER
@@ -32,6 +32,14 @@ Restart = Literal["always", "on-failure", "never"]
 _AUTORESTART: Mapping[Restart, str] = MappingProxyType(
     {"always": "true", "on-failure": "unexpected", "never": "false"}
 )
+
+
+class Faults(IntEnum):
+    """Codes of supervisor's answers, http://supervisord.org/api.html."""
+
+    BAD_NAME = 10
+    NOT_RUNNING = 70
+    STILL_RUNNING = 91
 
 
 class SupervisionError(Exception):
@@ -311,6 +319,9 @@ stdout_logfile_backups={LOG_BACKUPS}
     def _rpc(self) -> Any:
         if not self._folder.socket.exists():
             raise SupervisionError("supervisord does not run")
+        # Of the extra `local`, which commands and the provider do without on a cluster.
+        from supervisor.xmlrpc import SupervisorTransport
+
         transport = SupervisorTransport(None, None, serverurl=f"unix://{self._folder.socket}")
         return xmlrpc.client.ServerProxy("http://127.0.0.1", transport=transport).supervisor
 

@@ -6,11 +6,14 @@ from typing import TYPE_CHECKING
 
 import pulumi
 
+from cluster_stack import cluster_of_another_stack
 from declarations import ServiceDeclaration, declare
+from gpu_cluster import make_gpu_cluster
 from kubernetes_declarations import kubeconfig_path
 from kubernetes_settings import KubernetesSettings
 from settings import LocalSettings, Settings, SettingsError, load_settings
 from tidegate.kubernetes import PLATFORM as KUBERNETES
+from tidegate.kubernetes.cluster_outputs import ClusterOutputs
 from tidegate.local import PLATFORM as LOCAL
 from tidegate.local.platform import LocalPlatform, LocalPlatformArgs
 from tidegate.serving import InferenceService, InferenceServiceArgs, Platform
@@ -24,45 +27,51 @@ OBJECTS_BETWEEN_COLLECTIONS = 100_000
 memory no smaller."""
 
 
-def main() -> None:
+# Awaited, its folder is no longer on Python's path: modules beside it are imported above.
+async def main() -> None:
     gc.set_threshold(OBJECTS_BETWEEN_COLLECTIONS)
     stack = pulumi.get_stack()
     stack_file = f"stacks/Pulumi.{stack}.yaml"
     try:
         settings = load_settings(pulumi.runtime.get_config_env(), stack_file)
+        under = await cluster_of_another_stack(settings, stack_file)
+        if under is not None:
+            settings = settings.on_pools(under.pools)
         name = LOCAL if settings.kubernetes is None else KUBERNETES
         declarations = declare(settings, ROOT, name, stack_file)
     except SettingsError as error:
         raise pulumi.RunError(str(error)) from error
-    cluster = make_cluster(settings)
+    made = make_cluster(settings)
+    if made is not None:
+        under = ClusterOutputs.of(made)
+        for output, value in under.exported().items():
+            pulumi.export(output, value)
     if settings.platform is None:
         return
-    platform = make_platform(settings, cluster, declarations, stack, stack_file)
+    # Nodes and what runs on each of them come before services.
+    opts = pulumi.ResourceOptions(depends_on=[made]) if made is not None else None
+    platform = make_platform(settings, under, declarations, stack, stack_file, opts)
     pulumi.export("services", {each.name: service_outputs(each, platform) for each in declarations})
 
 
 def make_cluster(settings: Settings) -> "GpuCluster | None":
-    """The cluster that the stack makes itself, if any, and what others need of it as outputs."""
+    """The cluster that the stack makes itself, if any."""
     if settings.cluster is None:
         return None
-    # Loaded for such stacks only: the clouds' SDKs are extras of the library.
-    from gpu_cluster import export_gpu_cluster, make_gpu_cluster
-
-    cluster = make_gpu_cluster(settings.cluster, settings.workloads)
-    export_gpu_cluster(cluster)
-    return cluster
+    return make_gpu_cluster(settings.cluster, settings.workloads)
 
 
 def make_platform(
     settings: Settings,
-    cluster: "GpuCluster | None",
+    under: ClusterOutputs | None,
     declarations: list[ServiceDeclaration],
     stack: str,
     stack_file: str,
+    opts: pulumi.ResourceOptions | None,
 ) -> Platform:
     """The platform that the settings name, and its addresses as outputs of the stack."""
     if settings.kubernetes is not None:
-        return kubernetes_platform(settings.kubernetes, cluster, stack, stack_file)
+        return kubernetes_platform(settings.kubernetes, under, stack, stack_file, opts)
     local = (settings.platform and settings.platform.local) or LocalSettings()
     platform = local_platform(local, declarations, stack, stack_file)
     pulumi.export("gateway", platform.address.apply(lambda address: f"http://{address}"))
@@ -71,18 +80,24 @@ def make_platform(
 
 
 def kubernetes_platform(
-    cluster: KubernetesSettings, made: "GpuCluster | None", stack: str, stack_file: str
+    cluster: KubernetesSettings,
+    under: ClusterOutputs | None,
+    stack: str,
+    stack_file: str,
+    opts: pulumi.ResourceOptions | None,
 ) -> Platform:
-    """On the cluster that the stack has made, on another stack's, or on one that is there."""
+    """`under`: the cluster that this stack or another one has made; without, one that is there."""
     # Loaded for clusters only: the SDK's import takes its time.
     from tidegate.kubernetes.platform import KubernetesPlatform, KubernetesPlatformArgs
 
+    path = kubeconfig_path(cluster, ROOT)
     platform = KubernetesPlatform(
         "kubernetes",
         KubernetesPlatformArgs(
             environment=stack,
             stack_file=stack_file,
-            kubeconfig=kubeconfig_of(cluster, made),
+            cluster=under,
+            kubeconfig=str(path) if path is not None else None,
             context=cluster.context,
             namespace=cluster.namespace,
             create_namespace=cluster.create_namespace,
@@ -99,23 +114,11 @@ def kubernetes_platform(
             runner=cluster.runner,
             network=cluster.network,
         ),
-        # Nodes and what runs on each of them come first.
-        pulumi.ResourceOptions(depends_on=[made]) if made is not None else None,
+        opts,
     )
     pulumi.export("namespace", platform.namespace)
     pulumi.export("gateway", platform.gateway)
     return platform
-
-
-def kubeconfig_of(
-    cluster: KubernetesSettings, made: "GpuCluster | None"
-) -> pulumi.Input[str] | None:
-    if made is not None:
-        return made.kubeconfig
-    if cluster.cluster_stack is not None:
-        return pulumi.StackReference(cluster.cluster_stack).require_output("kubeconfig")
-    path = kubeconfig_path(cluster, ROOT)
-    return str(path) if path is not None else None
 
 
 def local_platform(
@@ -180,4 +183,4 @@ def service_outputs(
     }
 
 
-main()
+pulumi.run(main)

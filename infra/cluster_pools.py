@@ -1,5 +1,6 @@
-"""The pools of a cluster that the stack makes itself, as its services see them."""
+"""The pools of a cluster that tidegate made, as services on it see them."""
 
+from collections.abc import Iterable
 from datetime import UTC, datetime
 
 from kubernetes_settings import KubernetesSettings, PoolSettings
@@ -8,11 +9,17 @@ from tidegate.spec.cluster_plan import ClusterPlan
 from tidegate.spec.cluster_rules import check_cluster
 
 
-def with_pools_of(plan: ClusterPlan, platform: KubernetesSettings) -> KubernetesSettings:
-    """The settings with the plan's pools in addition. Raises SpecError for a refused plan."""
-    resolved = check_cluster(plan, datetime.now(UTC))
-    pools = {each.name: _settings(each.accelerator_pool()) for each in resolved}
-    return platform.model_copy(update={"pools": {**pools, **platform.pools}})
+def pools_of(plan: ClusterPlan) -> list[AcceleratorPool]:
+    """Raises SpecError for a refused plan."""
+    return [each.accelerator_pool() for each in check_cluster(plan, datetime.now(UTC))]
+
+
+def with_pools(
+    platform: KubernetesSettings, pools: Iterable[AcceleratorPool]
+) -> KubernetesSettings:
+    """The settings with these pools in addition; one that the file names stays as it is there."""
+    made = {each.name: _settings(each) for each in pools}
+    return platform.model_copy(update={"pools": {**made, **platform.pools}})
 
 
 def _settings(pool: AcceleratorPool) -> PoolSettings:

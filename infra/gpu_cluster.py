@@ -20,17 +20,6 @@ def make_gpu_cluster(plan: ClusterPlan, workloads: Sequence[WorkloadIdentity]) -
     return _on_aws(plan, workloads) if plan.cloud == "aws" else _on_gcp(plan, workloads)
 
 
-def export_gpu_cluster(cluster: "GpuCluster") -> None:
-    """What other stacks and people need; nothing of it is a secret."""
-    pulumi.export("clusterName", cluster.cluster_name)
-    pulumi.export("kubeconfig", cluster.kubeconfig)
-    pools = [each.model_dump(mode="json", by_alias=True) for each in cluster.pools]
-    pulumi.export("pools", pools)
-    pulumi.export("storageClasses", dict(cluster.storage_classes))
-    pulumi.export("releaseBucketUrl", cluster.release_bucket_url)
-    pulumi.export("registryUrl", cluster.registry_url)
-
-
 # The clouds' SDKs are loaded where they are used: a stack has one of them, or none.
 
 

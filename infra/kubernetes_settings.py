@@ -64,7 +64,8 @@ class PoolSettings(SettingsModel):
 class KubernetesSettings(SettingsModel):
     """A cluster. `kubeconfig` is a file's path; without, what `kubectl` uses.
 
-    `cluster_stack` names the stack that made the cluster, whose kubeconfig is used.
+    `cluster_stack` names the stack that made the cluster. A cluster that this stack or that one
+    made gives its kubeconfig, its pools, and for evidence its bucket; what is written here wins.
     `image` is Triton's, by digest, for services and releases that name none.
     """
 
@@ -74,7 +75,7 @@ class KubernetesSettings(SettingsModel):
     namespace: DnsLabel
     create_namespace: bool = True
     runner_image: str = Field(min_length=1)
-    evidence: Annotated[str, Field(min_length=1), AfterValidator(check_address)]
+    evidence: Annotated[str, Field(min_length=1), AfterValidator(check_address)] | None = None
     image: ImageReference | None = None
     gateway: ClusterGatewaySettings = ClusterGatewaySettings()
     pools: dict[PoolName, PoolSettings] = Field(default_factory=dict)

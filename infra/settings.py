@@ -2,17 +2,18 @@
 
 import difflib
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Annotated, Any, Self, get_origin
 
 from pydantic import AfterValidator, BaseModel, Field, ValidationError, model_validator
 
-from cluster_pools import with_pools_of
+from cluster_pools import pools_of, with_pools
 from kubernetes_settings import KubernetesSettings, ServiceOnKubernetes
 from settings_model import SettingsModel
 from tidegate.gate.evidence_store import check_address
+from tidegate.spec.accelerator_pool import AcceleratorPool
 from tidegate.spec.cluster_plan import ClusterPlan
 from tidegate.spec.cluster_rules import cluster_errors
 from tidegate.spec.errors import SpecError
@@ -118,11 +119,15 @@ class Settings(SettingsModel):
 
     @property
     def kubernetes(self) -> KubernetesSettings | None:
-        """The platform, when it is a cluster, with the pools that the stack itself makes."""
-        platform = self.platform.kubernetes if self.platform is not None else None
-        if platform is None or self.cluster is None:
-            return platform
-        return with_pools_of(self.cluster, platform)
+        """The platform, when it is a cluster."""
+        return self.platform.kubernetes if self.platform is not None else None
+
+    def on_pools(self, pools: Sequence[AcceleratorPool]) -> "Settings":
+        """With pools of the cluster under the platform, beside those that the file names."""
+        if self.kubernetes is None:
+            return self
+        platform = PlatformSettings(kubernetes=with_pools(self.kubernetes, pools))
+        return self.model_copy(update={"platform": platform})
 
 
 def load_settings(configuration: Mapping[str, str], stack_file: str) -> Settings:
@@ -145,7 +150,7 @@ def load_settings(configuration: Mapping[str, str], stack_file: str) -> Settings
         raise SettingsError(findings) from error
     if findings := findings + _cluster_findings(settings, stack_file):
         raise SettingsError(findings)
-    return settings
+    return settings if settings.cluster is None else settings.on_pools(pools_of(settings.cluster))
 
 
 def _missing(own: Mapping[str, Any]) -> list[str]:
@@ -158,7 +163,7 @@ def _missing(own: Mapping[str, Any]) -> list[str]:
 def _cluster_findings(settings: Settings, stack_file: str) -> list[str]:
     """What the cloud would refuse about the cluster, and what does not go with it."""
     if settings.cluster is None:
-        return []
+        return _evidence_findings(settings, stack_file)
     key = f"{stack_file}: {settings_key('cluster')}"
     findings = [f"{key}.{each}" for each in cluster_errors(settings.cluster, datetime.now(UTC))]
     if settings.platform is not None and settings.platform.local is not None:
@@ -166,7 +171,26 @@ def _cluster_findings(settings: Settings, stack_file: str) -> list[str]:
             f"{key}: cannot work: the platform is local. Instead: write platform.kubernetes, or "
             "give the cluster a stack of its own."
         )
-    return findings
+    platform = settings.kubernetes
+    if platform is not None and (platform.kubeconfig or platform.context or platform.cluster_stack):
+        findings.append(
+            f"{key}: cannot work: platform.kubernetes names another cluster. Instead: remove its "
+            "kubeconfig, context and clusterStack, or give the cluster a stack of its own."
+        )
+    return findings + _evidence_findings(settings, stack_file)
+
+
+def _evidence_findings(settings: Settings, stack_file: str) -> list[str]:
+    """What another stack's cluster has is known when its outputs are, see `cluster_stack`."""
+    platform, plan = settings.kubernetes, settings.cluster
+    if platform is None or platform.evidence is not None or platform.cluster_stack is not None:
+        return []
+    key = f"{stack_file}: {settings_key('platform', 'kubernetes', 'evidence')}"
+    if plan is None:
+        return [f"{key}: is missing. Instead: add it."]
+    if plan.storage.cold is None:
+        return [f"{key}: is missing. Instead: add it, or a bucket as cluster.storage.cold."]
+    return []
 
 
 def settings_key(*path: str) -> str:

@@ -6,6 +6,7 @@ import pulumi
 import pulumi_aws
 
 from tidegate.aws.gpu_cluster import GpuCluster, GpuClusterArgs
+from tidegate.kubernetes.cluster_outputs import ClusterOutputs
 from tidegate.spec.cluster_plan import load_cluster
 
 plan = load_cluster(Path("cluster.yaml"))
@@ -13,5 +14,5 @@ provider = pulumi_aws.Provider("aws", region=plan.region)
 cluster = GpuCluster(
     plan.name, GpuClusterArgs(plan=plan), pulumi.ResourceOptions(providers=[provider])
 )
-pulumi.export("clusterName", cluster.cluster_name)
-pulumi.export("kubeconfig", cluster.kubeconfig)
+for output, value in ClusterOutputs.of(cluster).exported().items():
+    pulumi.export(output, value)

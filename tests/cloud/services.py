@@ -1,6 +1,8 @@
 """A service on a cluster, as a stack file declares it, and what a preview makes of it."""
 
+import json
 from collections.abc import Iterator, Mapping
+from pathlib import Path
 from typing import Any
 
 from tests.cloud.harness.project import CloudProject, digest_of
@@ -15,7 +17,6 @@ def platform(**keys: Any) -> dict[str, Any]:
             "namespace": "inference",
             "runnerImage": "registry.test/runner@sha256:" + "5" * 64,
             "image": "registry.test/tritonserver@sha256:" + "7" * 64,
-            "evidence": "s3://evidence/tidegate",
             **keys,
         }
     }
@@ -34,33 +35,52 @@ def services(pool: str) -> dict[str, Any]:
 
 
 def check_another_stacks_services_run_on(cluster: CloudProject, pool: str) -> None:
-    """A second stack takes kubeconfig and pools from what the cluster's stack put out."""
+    """A second stack takes kubeconfig, pools and evidence from what the cluster's stack put out."""
     outputs = cluster.outputs()
-    other = cluster.beside("services")
-    reference = f"organization/tidegate/{cluster.stack}"
-    pools = {each["name"]: _without_name(each) for each in outputs["pools"]}
-    other.declare(
-        {
-            **DISABLED,
-            "tidegate:platform": platform(clusterStack=reference, pools=pools),
-            "tidegate:services": services(pool),
-        }
-    )
+    other = stack_on(cluster, pool)
     planned = list(_planned(other))
     (deployment,) = (each for each in planned if each["type"].endswith(":Deployment"))
     pod = deployment["inputs"]["spec"]["template"]["spec"]
-    assert pod["nodeSelector"] == pools[pool]["nodeLabels"]
+    (made,) = (each for each in outputs["pools"] if each["name"] == pool)
+    assert pod["nodeSelector"] == made["nodeLabels"]
     tainted = {each["key"] for each in pod["tolerations"]}
     assert {"nvidia.com/gpu", "tidegate.dev/purpose"} <= tainted
+    told = _told_provider(other)
+    assert told["kubeconfig"] == outputs["kubeconfig"]
+    assert told["evidence"] == f"{outputs['releaseBucketUrl']}/evidence/services"
+
+
+def stack_on(cluster: CloudProject, pool: str) -> CloudProject:
+    """A second stack, whose service runs on this pool of the first one's cluster."""
+    other = cluster.beside("services")
+    reference = f"organization/tidegate/{cluster.stack}"
+    other.declare(
+        {
+            **DISABLED,
+            "tidegate:platform": platform(clusterStack=reference),
+            "tidegate:services": services(pool),
+        }
+    )
+    return other
 
 
 def _planned(project: CloudProject) -> Iterator[Mapping[str, Any]]:
     """The state of each resource that a preview would create."""
-    run = project.pulumi("preview", "--json", "--stack", project.stack)
+    plan = ("--show-secrets", "--save-plan", str(_plan_of(project)))
+    run = project.pulumi("preview", "--json", *plan, "--stack", project.stack)
     for step in digest_of(run.output)["steps"]:
         if step["op"] == "create":
             yield step["newState"]
 
 
-def _without_name(pool: Mapping[str, Any]) -> dict[str, Any]:
-    return {key: value for key, value in pool.items() if key != "name"}
+def _told_provider(project: CloudProject) -> dict[str, Any]:
+    """How the provider of gates and switches is told to reach the cluster, by the last preview."""
+    plans = json.loads(_plan_of(project).read_text())["resourcePlans"]
+    (plan,) = (plans[urn] for urn in plans if "pulumi:providers:tidegate::" in urn)
+    told = plan["goal"]["inputDiff"]["adds"]["kubernetes"]
+    return dict(json.loads(json.loads(told["plaintext"])))
+
+
+def _plan_of(project: CloudProject) -> Path:
+    """It has the secrets that a preview itself leaves out."""
+    return project.root / f"{project.stack}-plan.json"

@@ -5,7 +5,7 @@ from collections.abc import Callable
 import pytest
 
 from tests.cloud.harness.project import CloudProject
-from tests.cloud.services import platform, services
+from tests.cloud.services import platform, services, stack_on
 
 pytestmark = pytest.mark.cloud
 
@@ -22,3 +22,12 @@ def test_services_are_previewed_on_a_cluster_that_is_not_there_yet(
     assert "aws:eks/cluster:Cluster" in output
     assert "kubernetes:apps/v1:Deployment" in output
     assert "LoadTestGate" in output
+
+
+def test_services_of_another_stack_wait_for_the_clusters_first_up(
+    make_cloud: Callable[..., CloudProject],
+) -> None:
+    other = stack_on(make_cloud(stack="aws-staging"), "l40s")
+    output = other.preview(expect_failure=True).output
+    assert "clusterStack: 'organization/tidegate/aws-staging' cannot work" in output
+    assert "has no output `kubeconfig`" in output

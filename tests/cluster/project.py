@@ -40,8 +40,8 @@ TRITON_IMAGE = f"nvcr.io/nvidia/tritonserver@{ANY_DIGEST}"
 RUNNER_IMAGE = "registry.test/tidegate/runner:test"
 MODELS = "registry.test/models"
 HTTPRoute = create_namespaced_resource("gateway.networking.k8s.io", "v1", "HTTPRoute", "httproutes")
-KUBECONFIG_OF_THE_PROGRAM = "kubeconfig=kubeconfig_of(cluster, made),"
-KUBECONFIG_MADE_LATE = "kubeconfig=made_late(kubeconfig_path(cluster, ROOT)),"
+KUBECONFIG_OF_THE_PROGRAM = "kubeconfig=str(path) if path is not None else None,"
+KUBECONFIG_MADE_LATE = "kubeconfig=made_late(path),"
 MADE_LATE = """
 def made_late(path):
     import pulumi
@@ -210,9 +210,7 @@ class ClusterProject(Project):
         program = self.root / "infra" / "__main__.py"
         text = program.read_text(encoding="utf-8")
         assert KUBECONFIG_OF_THE_PROGRAM in text
-        late = text.replace(
-            KUBECONFIG_OF_THE_PROGRAM, "kubeconfig=made_late(kubeconfig_path(cluster, ROOT)),"
-        )
+        late = text.replace(KUBECONFIG_OF_THE_PROGRAM, KUBECONFIG_MADE_LATE)
         program.write_text(f"{MADE_LATE}\n{late}", encoding="utf-8")
 
     # -- what is really there -----------------------------------------------------------------

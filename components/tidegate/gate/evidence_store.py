@@ -106,13 +106,17 @@ def check_address(where: str) -> str:
     return where
 
 
-def check_endpoint(evidence: str, endpoint: str | None) -> None:
-    """Raise SpecError for an endpoint that nothing at this address would be reached by."""
-    if endpoint is not None and bucket_scheme(evidence) != "s3":
+def check_endpoint(evidence: str | None, endpoint: str | None) -> None:
+    """Raise SpecError for an endpoint that nothing at this address would be reached by.
+
+    Without an address evidence is in the bucket of the cluster, at its cloud.
+    """
+    if endpoint is not None and (evidence is None or bucket_scheme(evidence) != "s3"):
+        kept = evidence or "in the cluster's bucket"
         raise SpecError(
             "evidenceEndpoint",
             endpoint,
-            f"evidence is {evidence}, and only s3:// addresses lead to an endpoint",
+            f"evidence is {kept}, and only s3:// addresses lead to an endpoint",
             "evidence: s3://bucket/prefix, or no evidenceEndpoint",
         )
 

@@ -33,7 +33,9 @@ class RunnerSettings(Protocol):
     @property
     def runner_image(self) -> str: ...
     @property
-    def evidence(self) -> str: ...
+    def evidence(self) -> str | None:
+        """None where no gates are started, which alone write it."""
+
     @property
     def evidence_endpoint(self) -> str | None: ...
     @property
@@ -102,10 +104,11 @@ def _pod(job: RunnerJob, settings: RunnerSettings) -> Object:
     temporary = {"name": "tmp", "mountPath": "/tmp"}  # noqa: S108 - an emptyDir of its own
     volumes: list[Object] = [{"name": "work", "emptyDir": {}}, {"name": "tmp", "emptyDir": {}}]
     mounts = [work, temporary]
-    if _is_on_a_volume(settings.evidence) and job.kind == "gate":
+    evidence = settings.evidence
+    if job.kind == "gate" and evidence is not None and _is_on_a_volume(evidence):
         claim = {"persistentVolumeClaim": {"claimName": EVIDENCE_CLAIM}}
         volumes.append({"name": "evidence", **claim})
-        mounts.append({"name": "evidence", "mountPath": settings.evidence})
+        mounts.append({"name": "evidence", "mountPath": evidence})
     resources = {"cpu": str(job.cpus), "memory": job.memory}
     placed = settings.runner
     return {

@@ -1,18 +1,17 @@
 """A cluster as a platform: `KubernetesPlatform`."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
 from pathlib import Path
 
 import pulumi
 import pulumi_kubernetes
 
-from tidegate.gate.evidence_store import bucket_scheme, check_address, check_endpoint
 from tidegate.kubernetes import PLATFORM
 from tidegate.kubernetes.gateway import KubernetesGateway, KubernetesGatewayArgs
 from tidegate.kubernetes.gateway_objects import certificates_of_listeners, reference
 from tidegate.kubernetes.network import Network, default_deny, runner_policy
 from tidegate.kubernetes.objects import KubernetesObject, Manifest
+from tidegate.kubernetes.platform_arguments import KubernetesPlatformArgs
 from tidegate.kubernetes.platform_objects import (
     namespace_object,
     priority_class,
@@ -22,69 +21,11 @@ from tidegate.kubernetes.runner_access import runner_access
 from tidegate.kubernetes.slots import Slots
 from tidegate.resources import GatewayReadiness, TidegateClusterProvider
 from tidegate.serving.platform import Slot
-from tidegate.spec.accelerator_pool import AcceleratorPool
-from tidegate.spec.cluster_network import ClusterNetwork
-from tidegate.spec.errors import SpecError
-from tidegate.spec.kubernetes_gateway import GatewayReference, NewGateway
+from tidegate.spec.kubernetes_gateway import GatewayReference
 from tidegate.spec.revision import Revision
-from tidegate.spec.runner_pods import RunnerPods
 from tidegate.spec.serving_on_kubernetes import Replicas
 
-
-@dataclass(frozen=True, kw_only=True)
-class KubernetesPlatformArgs:
-    """Arguments of a `KubernetesPlatform`.
-
-    `kubeconfig`: content or path, which may come from a cluster that does not exist yet; without,
-    what `kubectl` uses. `gateway`: one to make, or an existing one of Envoy Gateway.
-    `runner_image` carries gates, switches and the check of model files. `evidence`: where verdicts
-    and attempts are kept, `s3://bucket/prefix`, `gs://bucket/prefix` or an absolute folder that
-    the runner's pods have mounted; `evidence_endpoint` is where its s3:// is not AWS's, such as
-    http://minio.storage:9000. `priority_class`: an existing one for all slots; without, one
-    is made. `monitoring_namespace` may scrape the servers. `scheduling_seconds`: how long a slot
-    may wait for nodes and images, beside the time that its probes give to the models.
-    `gate_lease_namespace`: an existing namespace where gates take turns on a pool, the same for all
-    platforms whose pools, by the same names, are the same nodes; without, the platform's own.
-    `image_pull_secrets`: names of Secrets in the namespace with which images of slots and of the
-    runner are pulled, in place of those of their accounts. `runner`: where gates and switches run.
-    `network`: where pods reach the API server and DNS.
-
-    Raises SpecError for evidence that would go with its pod, an endpoint that it is not at, and two
-    pools of one name.
-    """
-
-    environment: str
-    stack_file: str
-    namespace: str
-    runner_image: str
-    evidence: str
-    pools: Sequence[AcceleratorPool]
-    gateway: NewGateway | GatewayReference
-    kubeconfig: pulumi.Input[str] | None = None
-    context: str | None = None
-    create_namespace: bool = True
-    priority_class: str | None = None
-    monitoring_namespace: str | None = "monitoring"
-    scheduling_seconds: float = 600
-    gate_lease_namespace: str | None = None
-    evidence_endpoint: str | None = None
-    image_pull_secrets: Sequence[str] = ()
-    runner: RunnerPods = field(default_factory=RunnerPods)
-    network: ClusterNetwork = field(default_factory=ClusterNetwork)
-
-    def __post_init__(self) -> None:
-        if bucket_scheme(check_address(self.evidence)) is None and self.evidence[:1] != "/":
-            raise SpecError(
-                "evidence",
-                self.evidence,
-                "a pod's own folders go with the pod",
-                "s3://bucket/prefix, gs://bucket/prefix or an absolute folder of a volume",
-            )
-        check_endpoint(self.evidence, self.evidence_endpoint)
-        names = [each.name for each in self.pools]
-        for name in names:
-            if names.count(name) > 1:
-                raise SpecError("pools", name, "two pools have this name", "different names")
+__all__ = ["KubernetesPlatform", "KubernetesPlatformArgs"]
 
 
 class KubernetesPlatform(pulumi.ComponentResource):
@@ -101,7 +42,7 @@ class KubernetesPlatform(pulumi.ComponentResource):
     ) -> None:
         super().__init__("tidegate:kubernetes:KubernetesPlatform", name, None, opts)
         self._args = args
-        kubeconfig = pulumi.Output.secret(args.kubeconfig) if args.kubeconfig is not None else None
+        kubeconfig = pulumi.Output.secret(args.access) if args.access is not None else None
         self.kubernetes_provider = pulumi_kubernetes.Provider(
             name,
             kubeconfig=kubeconfig,
@@ -132,12 +73,12 @@ class KubernetesPlatform(pulumi.ComponentResource):
         ]
         self._tidegate_provider = TidegateClusterProvider(
             name,
-            kubeconfig=args.kubeconfig,
+            kubeconfig=args.access,
             context=args.context,
             namespace=args.namespace,
             gateway=gateway,
             runner_image=args.runner_image,
-            evidence=args.evidence,
+            evidence=args.evidence_place,
             environment=args.environment,
             stack_file=args.stack_file,
             gate_lease_namespace=args.gate_lease_namespace,
@@ -151,7 +92,7 @@ class KubernetesPlatform(pulumi.ComponentResource):
             kubernetes_provider=self.kubernetes_provider,
             tidegate_provider=self._tidegate_provider,
             network=network,
-            pools=tuple(args.pools),
+            pools=args.all_pools,
             runner_image=args.runner_image,
             priority_class=args.priority_class or priority_class_name(args.namespace),
             image_pull_secrets=tuple(args.image_pull_secrets),

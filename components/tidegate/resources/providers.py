@@ -48,7 +48,7 @@ class TidegateClusterProvider(pulumi.ProviderResource):
         namespace: str,
         gateway: SpecModel,
         runner_image: str,
-        evidence: str,
+        evidence: pulumi.Input[str],
         environment: str,
         stack_file: str,
         gate_lease_namespace: str | None = None,

@@ -209,6 +209,15 @@ def test_a_second_rollback_does_not_undo_the_first(scene: ClusterScene) -> None:
     assert scene.weights() == ONE_LIVE
 
 
+def test_a_stack_that_leaves_its_evidence_to_the_clusters_bucket(scene: ClusterScene) -> None:
+    scene.declare("digits@2", "digits@1", evidence=None)
+
+    result = scene.run("rollback", "digits", "--now", "--no-up")
+
+    assert result.exit_code == 0, result.output
+    assert scene.weights() == ONE_LIVE
+
+
 def refuse_gate(scene: ClusterScene) -> None:
     asyncio.run(pass_gate(scene.api, ONE, Outcome.FAIL))
 

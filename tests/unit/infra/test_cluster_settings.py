@@ -65,6 +65,14 @@ def test_services_of_the_same_stack_see_the_clusters_pools() -> None:
     assert {each.key for each in found.tolerations} == {"nvidia.com/gpu", "tidegate.dev/purpose"}
 
 
+def test_a_pool_that_the_file_names_wins() -> None:
+    own = {"l4": {"nodeLabels": {"own": "l4"}, "gpusPerNode": 1}}
+    settings = load(cluster=PLAN, platform={"kubernetes": {**PLATFORM["kubernetes"], "pools": own}})
+    assert settings.kubernetes is not None
+    (found,) = settings.kubernetes.accelerator_pools()
+    assert (found.node_labels, found.gpus_per_node) == ({"own": "l4"}, 1)
+
+
 @pytest.mark.parametrize(("strategy", "host_ipc"), [("timeSlicing", False), ("mps", True)])
 def test_services_see_what_pods_on_shared_gpus_must_keep_to(strategy: str, host_ipc: bool) -> None:
     shared = pool("g2-standard-48", sharing={"strategy": strategy, "clients": 2})
@@ -102,3 +110,44 @@ def test_a_clusters_stack_and_a_kubeconfig_exclude_each_other() -> None:
     platform = {"kubernetes": {**PLATFORM["kubernetes"], **both}}
     (sentence,) = findings(platform=platform, services={})
     assert "clusterStack, or kubeconfig and context" in sentence
+
+
+@pytest.mark.parametrize(
+    "other",
+    [
+        {"kubeconfig": "~/.kube/config"},
+        {"context": "kind"},
+        {"clusterStack": "organization/tidegate/aws-prod"},
+    ],
+)
+def test_services_run_on_the_cluster_that_their_stack_makes(other: dict[str, str]) -> None:
+    platform = {"kubernetes": {**PLATFORM["kubernetes"], **other}}
+    (sentence,) = findings(cluster=PLAN, platform=platform, services={})
+    assert sentence.startswith(f"{FILE}: tidegate:cluster: cannot work")
+    assert "kubeconfig, context and clusterStack" in sentence.partition("Instead: ")[2]
+
+
+BUCKET = {"cold": {"kind": "bucket", "namePrefix": "releases"}}
+
+
+@pytest.mark.parametrize(
+    ("cluster", "platform", "mend"),
+    [
+        ({**PLAN, "storage": BUCKET}, {}, None),
+        (PLAN, {}, "add it, or a bucket as cluster.storage.cold"),
+        (None, {"clusterStack": "organization/tidegate/aws-prod"}, None),
+        (None, {}, "add it"),
+    ],
+)
+def test_evidence_goes_into_the_clusters_own_bucket(
+    cluster: dict[str, Any] | None, platform: dict[str, str], mend: str | None
+) -> None:
+    left = {key: value for key, value in PLATFORM["kubernetes"].items() if key != "evidence"}
+    keys: dict[str, Any] = {"platform": {"kubernetes": {**left, **platform}}, "services": {}}
+    keys |= {"cluster": cluster} if cluster is not None else {}
+    if mend is None:
+        assert load(**keys).kubernetes is not None
+        return
+    assert findings(**keys) == [
+        f"{FILE}: tidegate:platform.kubernetes.evidence: is missing. Instead: {mend}."
+    ]

@@ -9,6 +9,7 @@ import pulumi
 import pytest
 
 from tests.unit.components.examples import (
+    L4,
     ROOT,
     SERVING,
     kubernetes_platform_arguments,
@@ -17,7 +18,8 @@ from tests.unit.components.examples import (
 )
 from tests.unit.components.recording import Recording, record
 from tidegate.gate.profile import load_profile
-from tidegate.kubernetes.platform import KubernetesPlatform
+from tidegate.kubernetes.cluster_outputs import ClusterOutputs
+from tidegate.kubernetes.platform import KubernetesPlatform, KubernetesPlatformArgs
 from tidegate.provider.configuration import KubernetesConfiguration
 from tidegate.serving import InferenceService, InferenceServiceArgs
 from tidegate.spec.accelerator_pool import AcceleratorPool, check_fits
@@ -37,6 +39,7 @@ READINESS, SWITCH = "tidegate:index:SlotReadiness", "tidegate:index:TrafficSwitc
 REMOVAL = "tidegate:index:SlotRemoval"
 DEPLOYMENT = "kubernetes:apps/v1:Deployment"
 PROVIDER = "pulumi:providers:tidegate"
+OWN = {"own": "l4"}
 
 
 def service_arguments(platform: KubernetesPlatform, **changes: Any) -> InferenceServiceArgs:
@@ -186,18 +189,23 @@ def test_a_kubeconfig_is_a_secret_wherever_it_goes() -> None:
         assert secret in str(inputs[name])
 
 
+def on_a_cluster(cluster: ClusterOutputs, **changes: Any) -> KubernetesPlatformArgs:
+    """Arguments that leave to the cluster what it gives."""
+    left = {"cluster": cluster, "evidence": None, "pools": (), "context": None}
+    return dataclasses.replace(kubernetes_platform_arguments(), **left | changes)
+
+
 def test_a_cluster_that_does_not_exist_yet_can_be_declared() -> None:
-    """Its kubeconfig is an output that nobody knows at the first preview."""
+    """Its kubeconfig and its bucket are outputs that nobody knows at the first preview."""
 
     def program() -> None:
         loop = asyncio.get_event_loop()
         nothing, unknown = loop.create_future(), loop.create_future()
         nothing.set_result(None)
         unknown.set_result(False)
-        kubeconfig: pulumi.Output[str] = pulumi.Output(set(), nothing, unknown)
-        arguments = dataclasses.replace(
-            kubernetes_platform_arguments(), kubeconfig=kubeconfig, context=None
-        )
+        made: pulumi.Output[str] = pulumi.Output(set(), nothing, unknown)
+        cluster = ClusterOutputs(kubeconfig=made, release_bucket_url=made, pools=(L4,))
+        arguments = on_a_cluster(cluster)
         platform = KubernetesPlatform("cluster", arguments)
         InferenceService("digits", service_arguments(platform))
 
@@ -206,6 +214,33 @@ def test_a_cluster_that_does_not_exist_yet_can_be_declared() -> None:
     assert pulumi.runtime.rpc.UNKNOWN in str(recording.only(PROVIDER).inputs["kubernetes"])
     assert recording.only(SWITCH).inputs["revision"] == LIVE.id
     assert recording.only(GATE, LIVE.id).inputs["httpTarget"] == f"{LIVE.id}.inference.svc:8000"
+
+
+@pytest.mark.parametrize(
+    ("changes", "told"),
+    [
+        ({}, {"kubeconfig": "made", "evidence": "s3://releases/evidence/test"}),
+        ({}, {"labels": L4.node_labels}),
+        ({"evidence": "gs://own/a"}, {"evidence": "gs://own/a"}),
+        ({"kubeconfig": "own"}, {"kubeconfig": "own"}),
+        ({"pools": [L4.model_copy(update={"node_labels": OWN})]}, {"labels": OWN}),
+    ],
+)
+def test_a_platform_takes_from_its_cluster_what_it_is_not_told(
+    changes: dict[str, Any], told: dict[str, Any]
+) -> None:
+    made = ClusterOutputs(kubeconfig="made", release_bucket_url="s3://releases", pools=(L4,))
+    recording = record(
+        lambda: InferenceService(
+            "digits",
+            service_arguments(KubernetesPlatform("cluster", on_a_cluster(made, **changes))),
+        )
+    )
+
+    found = json.loads(recording.only(PROVIDER).inputs["kubernetes"]["value"])
+    (pool,) = recording.only(READINESS, LIVE.id).inputs["pools"]
+    found["labels"] = dict(pool["nodeLabels"])
+    assert found.items() >= told.items()
 
 
 def test_readiness_knows_the_pools_by_their_own_labels() -> None:
@@ -368,6 +403,12 @@ def test_evidence_that_would_go_with_its_pod_is_refused() -> None:
         dataclasses.replace(kubernetes_platform_arguments(), evidence="evidence")
 
 
+@pytest.mark.parametrize("cluster", [None, ClusterOutputs(kubeconfig="made")])
+def test_evidence_without_a_place_is_refused(cluster: ClusterOutputs | None) -> None:
+    with pytest.raises(SpecError, match=r"no verdict could be kept"):
+        dataclasses.replace(kubernetes_platform_arguments(), evidence=None, cluster=cluster)
+
+
 def test_an_endpoint_reaches_the_jobs_and_their_policy() -> None:
     recording = made({"evidence_endpoint": "http://minio.storage:9000"})
 
@@ -383,6 +424,12 @@ def test_an_endpoint_that_leads_to_no_evidence_is_refused(evidence: str) -> None
         dataclasses.replace(
             kubernetes_platform_arguments(), evidence=evidence, evidence_endpoint="http://minio"
         )
+
+
+def test_an_endpoint_beside_the_clusters_own_bucket_is_refused() -> None:
+    made = ClusterOutputs(kubeconfig="made", release_bucket_url="s3://releases")
+    with pytest.raises(SpecError, match="evidence is in the cluster's bucket"):
+        on_a_cluster(made, evidence_endpoint="http://minio")
 
 
 def test_two_pools_of_one_name_are_refused() -> None:

@@ -25,7 +25,7 @@ class ClusterSettings(BaseModel):
     cluster_stack: str | None = None
     namespace: str
     runner_image: str
-    evidence: str
+    evidence: str | None = None
     evidence_endpoint: str | None = None
     image_pull_secrets: tuple[str, ...] = ()
     runner: RunnerPods = RunnerPods()

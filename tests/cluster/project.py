@@ -18,11 +18,9 @@ from lightkube.resources.core_v1 import ConfigMap, Namespace, Pod, Service, Serv
 
 from tests.cluster.harness.cluster import KubernetesCluster
 from tests.cluster.harness.envoy_gateway import GATEWAY_CLASS
-from tests.engine.harness.command import Command
-from tests.engine.harness.project import UNDECIDED, UNDECIDED_RETRIES, Project
+from tests.engine.harness.project import Project
 from tests.engine.harness.releases import SERVICE
 from tests.engine.harness.toolchain_environment import REPOSITORY
-from tests.engine.harness.waiting import wait_for
 from tidegate.cluster import names
 from tidegate.spec.release import load_release
 from tidegate.spec.revision import Probes, Revision
@@ -185,25 +183,6 @@ class ClusterProject(Project):
         loaded = load_release(self.serving_root, SERVICE, release)
         self.cluster.images.add_artifact(reference, self.serving_root / loaded.repository.path)
         return reference
-
-    def start_canary(self, revision: str, weight: int) -> Command:
-        """Start `up` and wait until the revision has this share of the traffic.
-
-        A gate that decided nothing, as on a busy machine, is asked again.
-        """
-        for _ in range(UNDECIDED_RETRIES):
-            update = self.start_up()
-            self._wait_for_canary(update, revision, weight)
-            if UNDECIDED not in update.output:
-                break
-        assert update.is_running, update.output
-        return update
-
-    def _wait_for_canary(self, update: Command, revision: str, weight: int) -> None:
-        def is_there() -> bool:
-            return not update.is_running or self.weights().get(revision) == weight
-
-        wait_for(f"{weight}% to {revision}", is_there, 180)
 
     def learn_the_cluster_late(self) -> None:
         """Have the program take its kubeconfig from a resource that has yet to be made."""

@@ -1,7 +1,8 @@
 """Releases that must not take traffic, each declared while users keep asking."""
 
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Any
 
 import pytest
 
@@ -19,15 +20,20 @@ from tests.engine.harness.releases import (
 
 pytestmark = pytest.mark.engine
 
-READY_TIMEOUT = {"readyTimeoutSeconds": 8}
+STRICT = {"gate": {"profile": "strict"}}
+IMPATIENT = {"probes": {"readyTimeoutSeconds": 8}}
 
 
 @dataclass(frozen=True)
 class BadRelease:
-    """How a release is bad and what the refusal must say. No fault: its files are changed."""
+    """How a release is bad and what the refusal must say. No fault: its files are changed.
+
+    `settings` are the service's while it is declared.
+    """
 
     fault: Fault | None
     words: tuple[str, ...]
+    settings: Mapping[str, Any] = field(default_factory=dict)
 
     def publish(self, project: Project) -> str:
         if self.fault is not None:
@@ -42,9 +48,9 @@ BAD = {
     "wrong answers": BadRelease(
         WRONG_ANSWERS, ("takes no traffic", "FAIL", "golden answers are wrong", "agreement 0.0%")
     ),
-    "too slow": BadRelease(TOO_SLOW, ("takes no traffic", "FAIL", "p95", "SLO 2000 ms")),
+    "too slow": BadRelease(TOO_SLOW, ("takes no traffic", "FAIL", "p95", "SLO 2000 ms"), STRICT),
     "hangs": BadRelease(
-        HANGS, ("takes no traffic", "FAIL", "requests failed", "error rate", "limit 3.00%")
+        HANGS, ("takes no traffic", "FAIL", "requests failed", "error rate", "limit 5.00%"), STRICT
     ),
     "empty tensors": BadRelease(
         EMPTY_TENSORS, ("takes no traffic", "FAIL", "golden answers are wrong", "is empty")
@@ -52,7 +58,9 @@ BAD = {
     "files do not match": BadRelease(
         None, ("its files are not those of the manifest", "model.onnx is sha256:", "expected")
     ),
-    "never ready": BadRelease(NEVER_READY, ("is not ready after 8 s", "Triton runs (pid")),
+    "never ready": BadRelease(
+        NEVER_READY, ("is not ready after 8 s", "Triton runs (pid"), IMPATIENT
+    ),
 }
 
 
@@ -60,25 +68,23 @@ BAD = {
 def live(shared: Project) -> str:
     """The good release that is live on the shared stack, digits@1 or digits@2."""
     for name in ("1", "2"):
-        if shared.weights().get(shared.revision(name, **READY_TIMEOUT)) == 100:
+        if shared.weights().get(shared.revision(name)) == 100:
             return name
-    shared.declare_digits("1", probes=READY_TIMEOUT)
+    shared.declare_digits("1")
     shared.up()
     return "1"
-
-
-def declare(project: Project, release: str, standby: str | None = None) -> None:
-    project.declare_digits(release, standby=standby, probes=READY_TIMEOUT)
 
 
 @pytest.mark.parametrize("kind", BAD)
 def test_bad_release_is_refused_while_the_live_one_serves(
     shared: Project, live: str, load_on: Callable[[Project], BackgroundLoad], kind: str
 ) -> None:
-    revision = shared.revision(live, **READY_TIMEOUT)
+    revision = shared.revision(live)
     bad = BAD[kind].publish(shared)
+    # With probes of its own the live release would be another revision as its standby.
+    standby = None if "probes" in BAD[kind].settings else live
     with load_on(shared) as load:
-        declare(shared, bad, standby=live)
+        shared.declare_digits(bad, standby=standby, **BAD[kind].settings)
         refusal = shared.up(expect_failure=True)
 
     assert shared.weights()[revision] == 100
@@ -92,11 +98,11 @@ def test_bad_release_is_refused_while_the_live_one_serves(
 def test_what_was_refused_is_taken_back(
     shared: Project, live: str, load_on: Callable[[Project], BackgroundLoad]
 ) -> None:
-    revision = shared.revision(live, **READY_TIMEOUT)
-    declare(shared, shared.new_release(WRONG_ANSWERS.apply), standby=live)
+    revision = shared.revision(live)
+    shared.declare_digits(shared.new_release(WRONG_ANSWERS.apply), standby=live)
     shared.up(expect_failure=True)
     with load_on(shared) as load:
-        declare(shared, live)
+        shared.declare_digits(live)
         shared.up()
 
     assert shared.servers() == {revision}
@@ -109,15 +115,15 @@ def test_with_continue_on_error_nothing_is_lost_and_the_next_good_release_goes_l
     shared: Project, live: str, load_on: Callable[[Project], BackgroundLoad], kind: str
 ) -> None:
     good = "2" if live == "1" else "1"
-    old, new = (shared.revision(name, **READY_TIMEOUT) for name in (live, good))
+    old, new = (shared.revision(name) for name in (live, good))
     # Without the live release in the file: this is what would delete it.
     bad = BAD[kind].publish(shared)
     with load_on(shared) as load:
-        declare(shared, bad)
+        shared.declare_digits(bad, **BAD[kind].settings)
         refusal = shared.up(expect_failure=True, continue_on_error=True)
         assert shared.weights() == {old: 100}
 
-        declare(shared, good)
+        shared.declare_digits(good)
         shared.up()
 
     for words in BAD[kind].words:

@@ -109,8 +109,7 @@ def test_an_update_that_ends_in_the_middle_of_a_step_turns_back(
     scene.reset()
     scene.declare(canary())
     with full_load_on(project) as load:
-        update = project.start_up()
-        project.wait_for_weight(scene.new, 30)
+        update = project.start_canary(scene.new, 30)
         update.interrupt()
         interrupted = update.wait(timeout=60)
         assert not interrupted.succeeded
@@ -118,8 +117,7 @@ def test_an_update_that_ends_in_the_middle_of_a_step_turns_back(
         assert "Traceback" not in interrupted.output
         assert scene.is_back()
 
-        update = project.start_up()
-        project.wait_for_weight(scene.new, 30)
+        update = project.start_canary(scene.new, 30)
         update.kill()
         update.wait()
         project.cancel()
@@ -140,8 +138,7 @@ def test_it_survives_the_engine_and_its_conductor_and_loses_no_request(
     scene.reset()
     scene.declare(canary(steps=[{"weight": 30, "seconds": 60}]))
     with full_load_on(project) as load:
-        update = project.start_up()
-        project.wait_for_weight(scene.new, 30)
+        update = project.start_canary(scene.new, 30)
         update.kill()
         update.wait()
         project.cancel()
@@ -149,8 +146,7 @@ def test_it_survives_the_engine_and_its_conductor_and_loses_no_request(
         assert scene.is_back()
 
         scene.declare(canary(bakeSeconds=2))
-        update = project.start_up()
-        project.wait_for_weight(scene.new, 30)
+        update = project.start_canary(scene.new, 30)
         os.kill(project.pid(f"switch-{SERVICE}"), signal.SIGKILL)
         run = update.wait()
         assert run.succeeded, run.output
@@ -174,8 +170,7 @@ def test_a_release_that_fails_for_users_is_turned_back_and_stays_out(
     fragile.reset()
     fragile.declare(canary())
     with full_load_on(fragile.project) as load:
-        update = fragile.project.start_up()
-        fragile.project.wait_for_weight(fragile.new, 30)
+        update = fragile.project.start_canary(fragile.new, 30)
         fragile.broken.touch()
         run = update.wait()
         assert not run.succeeded, run.output
@@ -204,8 +199,7 @@ def test_a_slower_release_is_turned_back(fragile: FragileScene, load_on: LoadOn)
     )
     fragile.declare(switch, retry="judged by its latency")
     with load_on(fragile.project) as load:
-        update = fragile.project.start_up()
-        fragile.project.wait_for_weight(fragile.new, 50)
+        update = fragile.project.start_canary(fragile.new, 50)
         fragile.slow.touch()
         run = update.wait()
 
@@ -222,8 +216,7 @@ def test_a_bake_turns_back_what_failed_after_all_at_once(
     fragile.reset()
     fragile.declare({"bakeSeconds": 5, "maxRegression": ERRORS}, retry="the cause was outside")
     with full_load_on(fragile.project):
-        update = fragile.project.start_up()
-        fragile.project.wait_for_weight(fragile.new, 100)
+        update = fragile.project.start_canary(fragile.new, 100)
         fragile.broken.touch()
         run = update.wait()
         fragile.broken.unlink()

@@ -35,7 +35,10 @@ def test_first_up_gates_the_release_and_makes_it_live(stack: Project) -> None:
     service = outputs["services"]["digits"]
     assert (service["live"], service["standby"]) == (live, standby)
     assert "PASS" in service["gate"]
-    assert [(each.revision, each.outcome) for each in stack.attempts()] == [(live, Outcome.PASS)]
+    assert {each.revision for each in stack.attempts()} == {live}
+    *undecided, decided = [each.outcome for each in stack.attempts()]
+    assert decided is Outcome.PASS
+    assert set(undecided) <= {Outcome.INVALID, Outcome.INCONCLUSIVE}
     assert stack.servers() == {live, standby}
     assert stack.weights() == {live: 100, standby: 0}
 
@@ -50,10 +53,11 @@ def test_standby_is_shown_as_never_judged(stack: Project) -> None:
 
 
 def test_second_up_changes_nothing(stack: Project) -> None:
+    before = stack.attempts()
     # With its preview, as `make up` runs it.
     run = stack.pulumi("up", "--yes", "--stack", "test")
     assert not run.changes, run.output
-    assert len(stack.attempts()) == 1
+    assert stack.attempts() == before
 
 
 @pytest.mark.parametrize("protocol", PROTOCOLS)

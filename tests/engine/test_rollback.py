@@ -6,12 +6,10 @@ from typing import Any
 
 import pytest
 
-from tests.engine.harness.command import Command
 from tests.engine.harness.load import BackgroundLoad
-from tests.engine.harness.project import UNDECIDED, UNDECIDED_RETRIES, Project
+from tests.engine.harness.project import Project
 from tests.engine.harness.second_service import publish_for
 from tests.engine.harness.tidegate_command import start_tidegate, tidegate, tidegate_decided
-from tests.engine.harness.waiting import wait_for
 
 pytestmark = pytest.mark.engine
 
@@ -69,7 +67,7 @@ def test_a_running_canary_is_rolled_back_past_the_lock_that_its_update_holds(
     old_revision, new_revision = project.revision("1"), project.revision(new)
     project.declare_digits(new, standby="1", switch=SLOW_CANARY)
     with load_on(project) as load:
-        update = _canary_under_way(project, new_revision)
+        update = project.start_canary(new_revision, 30)
         watched = start_tidegate(project, "watch", "digits", "--json")
         status = tidegate(project, "status", "--json")
         [under_way] = json.loads(status.output)["switches"]
@@ -126,21 +124,6 @@ def test_one_service_is_updated_alone_although_another_has_a_change_pending(pair
     assert pair.local.recorded_routes(OTHER) == routes
     assert {name: pair.pid(name) for name in servers} == servers
     assert pair.preview().changes  # the other one's change is still to come
-
-
-def _canary_under_way(project: Project, revision: str) -> Command:
-    """An `up` that has passed its gate and is in the canary's first step."""
-    for _ in range(UNDECIDED_RETRIES):
-        update = project.start_up()
-        wait_for(
-            "the canary, or the end of its `up`",
-            lambda: project.weights().get(revision) == 30 or not update.is_running,  # noqa: B023
-            timeout=150,
-        )
-        if update.is_running:
-            return update
-        assert UNDECIDED in update.output, update.output
-    raise AssertionError("no gate decided")
 
 
 def _of_other(project: Project) -> list[dict[str, Any]]:

@@ -26,10 +26,10 @@ from tidegate.traffic.switch_documents import SwitchOutcome
 STACK = "test"
 COPIED = ("Pulumi.yaml", "infra", "stacks", "serving", "loadtests")
 UNDECIDED = "Nothing was decided: the next `pulumi up` runs the gate again."
-UNDECIDED_RETRIES = 3
+UNDECIDED_RETRIES = 5
 
 # The shipped profiles' code path in about five seconds. 300 requests are enough for both limits
-# in a third attempt as well; the SLO lets the generator be 100 ms late beside other work.
+# in a ninth attempt as well; the SLO lets the generator be a second late beside other work.
 FAST_PROFILE: Mapping[str, Any] = {
     "name": "test",
     "description": "A few seconds on the same code path as the shipped profiles.",
@@ -37,14 +37,20 @@ FAST_PROFILE: Mapping[str, Any] = {
     "ratePerSecond": 100,
     "durationSeconds": 3,
     "warmUpSeconds": 0.5,
-    "deadlineSeconds": 4,
-    "slos": {"p95": 2000},
-    "maxErrorRate": 0.03,
+    "deadlineSeconds": 30,
+    "slos": {"p95": 20000},
+    "maxErrorRate": 0.05,
     "comparisonMargins": {},
     "confidence": 0.95,
     "seed": 20261122,
-    "maxRequests": 2000,
+    "maxRequests": 20000,
 }
+STRICT_PROFILE = {**FAST_PROFILE, "name": "strict", "deadlineSeconds": 4, "slos": {"p95": 2000}}
+"""For releases that are slow or hang. Its generator may be only 100 ms late, so on a machine with
+other work it decides less often."""
+LONG_PROFILE = {**FAST_PROFILE, "name": "long", "durationSeconds": 120}
+"""For gates that something is to happen to while they send."""
+PROFILES = (FAST_PROFILE, STRICT_PROFILE, LONG_PROFILE)
 
 
 class Project:
@@ -66,8 +72,9 @@ class Project:
         (root / ".venv").symlink_to(VENV)
         (root / "logs").mkdir()
         self.environment = pulumi_environment(root / "pulumi-home", root / "backend")
-        profile = root / "loadtests" / "profiles" / f"{FAST_PROFILE['name']}.yaml"
-        profile.write_text(yaml.safe_dump(dict(FAST_PROFILE)), encoding="utf-8")
+        for profile in PROFILES:
+            path = root / "loadtests" / "profiles" / f"{profile['name']}.yaml"
+            path.write_text(yaml.safe_dump(dict(profile)), encoding="utf-8")
         self.declare({})
         self.pulumi("stack", "init", STACK)
 
@@ -94,7 +101,10 @@ class Project:
         self.stack_file.write_text(yaml.safe_dump(shipped, sort_keys=False), encoding="utf-8")
 
     def declare_digits(self, release: str, standby: str | None = None, **settings: Any) -> None:
-        """Declare the digits service by release names: "1" is digits@1; under the fast profile."""
+        """Declare the digits service by release names: "1" is digits@1; under the fast profile.
+
+        `settings` are the service's others, or replace those.
+        """
         service: dict[str, Any] = {"release": f"{SERVICE}@{release}", "gate": {"profile": "test"}}
         if standby is not None:
             service["standby"] = f"{SERVICE}@{standby}"
@@ -147,6 +157,25 @@ class Project:
         assert "Traceback" not in run.output, run.output
         self._settled = declared if run.succeeded else None
         return run
+
+    def start_canary(self, revision: str, weight: int) -> Command:
+        """Start `up` and wait until the revision has this share of the traffic.
+
+        A gate that decided nothing, as on a busy machine, is asked again.
+        """
+        for _ in range(UNDECIDED_RETRIES):
+            update = self.start_up()
+            self._wait_for_canary(update, revision, weight)
+            if UNDECIDED not in update.output:
+                break
+        assert update.is_running, update.output
+        return update
+
+    def _wait_for_canary(self, update: Command, revision: str, weight: int) -> None:
+        def is_there() -> bool:
+            return not update.is_running or self.weights().get(revision) == weight
+
+        wait_for(f"{weight}% to {revision}", is_there, 180)
 
     @property
     def is_settled(self) -> bool:
@@ -246,7 +275,7 @@ class Project:
             return []
         return attempts_in(path.read_text(encoding="utf-8").splitlines())
 
-    def wait_for_gate(self, revision: str, timeout: float = 60) -> None:
+    def wait_for_gate(self, revision: str, timeout: float = 180) -> None:
         """Wait until the revision's gate sends load."""
 
         def under_load() -> bool:
@@ -257,12 +286,6 @@ class Project:
             return any(each["event"] == "progress" and each.get("sent") for each in events)
 
         wait_for(f"load of the gate of {revision}", under_load, timeout)
-
-    def wait_for_weight(self, revision: str, weight: int, timeout: float = 60) -> None:
-        """Wait until the revision has this share of the traffic."""
-        wait_for(
-            f"{weight}% to {revision}", lambda: self.weights().get(revision) == weight, timeout
-        )
 
     def wait_for_outcome(self, timeout: float = 60) -> SwitchOutcome:
         """Wait until the service's newest switch has ended."""

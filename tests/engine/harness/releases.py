@@ -69,7 +69,7 @@ class TritonPythonModel(_Base):
         return super().execute(requests)
 """
 
-# 50 answers a second: under the test profile's 100 the queue grows past every SLO.
+# 50 answers a second: under the strict profile's 100 the queue grows past every SLO.
 TOO_SLOW = Fault(_SLOW.format(condition=True))
 
 

@@ -10,13 +10,13 @@ import pytest
 from tests.unit.gate.bucket_fake import FakeBucket, serving_bucket
 from tests.unit.gate.builders import make_request, make_short_profile
 from tests.unit.gate.kserve_fake import FakeServer, serving
-from tests.unit.gate.running import events
+from tests.unit.gate.running import RUN_SECONDS, events
 from tidegate.gate.attempts import attempts_in
 from tidegate.gate.handed_environment import ON_STDIN, as_line, environment_for
 from tidegate.gate.request import GateRequest
 from tidegate.gate.verdict import Outcome, Verdict
 
-pytestmark = [pytest.mark.unit, pytest.mark.timeout(60)]
+pytestmark = pytest.mark.unit
 
 EVIDENCE = "s3://evidence/team"
 SECRET = "k3y-which-nobody-may-read"  # noqa: S105 - made up
@@ -44,7 +44,7 @@ def run_supervised(run_dir: Path, request: GateRequest, handed: Mapping[str, str
     request.write(run_dir / "request.json")
     line = as_line(handed) if handed is not None else ""
     command = [sys.executable, "-m", "tidegate.gate.runner", ON_STDIN, str(run_dir)]
-    return subprocess.run(command, input=line.encode(), timeout=50, check=False).returncode
+    return subprocess.run(command, input=line.encode(), timeout=RUN_SECONDS, check=False).returncode
 
 
 def test_evidence_report_and_attempts_lie_in_the_bucket(tmp_path: Path, bucket: FakeBucket) -> None:

@@ -174,7 +174,7 @@ def platform_objects(namespace: str, platform: Mapping[str, object]) -> Sequence
         priority_class(namespace),
         *gateway_objects(gateway, namespace),
         default_deny(namespace),
-        *runner_access(namespace, where, GATES),
+        *runner_access(namespace, where, "tests/by-hand", GATES),
         runner_policy(_network(namespace, where)),
     ]
 

@@ -55,7 +55,10 @@ def revisions_of(
 
 async def make_namespace(cluster: Cluster) -> None:
     """The cluster's own namespace for slots, and their priority class."""
-    for each in (namespace_object(cluster.namespace), priority_class(cluster.namespace)):
+    for each in (
+        namespace_object(cluster.namespace, "tests/slots"),
+        priority_class(cluster.namespace),
+    ):
         await cluster.apply(kind_of(each), each)
 
 

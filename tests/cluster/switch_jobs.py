@@ -104,5 +104,5 @@ class SwitchJobs:
 
 
 async def make_runner_account(client: Cluster, gateway: GatewayReference) -> None:
-    for manifest in runner_access(client.namespace, gateway):
+    for manifest in runner_access(client.namespace, gateway, "tests/runner-jobs"):
         await client.apply(kind_of(manifest), dict(manifest))

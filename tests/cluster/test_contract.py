@@ -57,6 +57,7 @@ SLOTS: dict[str, dict[str, Any]] = {
     "no-gpu": {"gpus": 0, "cpus": 0.5, "memory_gib": 1.5},
     "identity": {"service_account_annotations": {"eks.amazonaws.com/role-arn": "arn:aws:iam::1"}},
 }
+STACK = "tests/contract"
 GATEWAYS = {
     "http": NewGateway(),
     "https": NewGateway(http_port=None, https=Https(certificates=("tls",)), replicas=1),
@@ -121,7 +122,7 @@ def server(cluster: KubernetesCluster) -> Iterator[DryRuns]:
 @pytest.fixture
 def place(server: DryRuns, namespace: str) -> str:
     """The test's namespace, with the standards that the platform sets."""
-    server.send(namespace_object(namespace), for_real=True)
+    server.send(namespace_object(namespace, STACK), for_real=True)
     return namespace
 
 
@@ -171,10 +172,10 @@ def test_the_platforms_objects_are_accepted(server: DryRuns, place: str, elsewhe
     if elsewhere:
         gateway = GatewayReference(namespace="default", name="edge", proxy_namespace="default")
     objects = [
-        namespace_object(place),
+        namespace_object(place, STACK),
         priority_class(place),
         default_deny(place),
-        *runner_access(place, gateway, annotations={"eks.amazonaws.com/role-arn": "arn"}),
+        *runner_access(place, gateway, STACK, annotations={"eks.amazonaws.com/role-arn": "arn"}),
         runner_policy(network(place)),
     ]
 

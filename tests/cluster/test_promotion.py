@@ -7,7 +7,7 @@ import pytest
 from lightkube.models.meta_v1 import ObjectMeta
 from lightkube.resources.batch_v1 import Job
 from lightkube.resources.coordination_v1 import Lease
-from lightkube.resources.core_v1 import Pod, Secret
+from lightkube.resources.core_v1 import Namespace, Pod, Secret
 from lightkube.resources.rbac_authorization_v1 import Role
 
 from tests.cluster.harness.cluster import KubernetesCluster
@@ -30,6 +30,7 @@ from tidegate.cluster import names
 pytestmark = [pytest.mark.cluster, pytest.mark.timeout(600)]
 
 SECRET_KEY = "k3y-which-nobody-may-read"  # noqa: S105 - made up
+OF_THE_STACK = {names.STACK_ANNOTATION: "tidegate/test"}
 BROKEN = Path("/tmp/broken")  # noqa: S108 - in the pods of the release
 CANARY = {
     "strategy": "canary",
@@ -176,16 +177,28 @@ def test_routes_edited_or_deleted_by_hand_are_told_and_mended(project: ClusterPr
 def test_a_cluster_that_the_first_preview_does_not_know(
     cluster: KubernetesCluster, gateway: EnvoyGateway, bucket: FakeBucket, tmp_path: Path
 ) -> None:
-    """The release's files come from object storage, as in the stack file that is shipped."""
+    """Its namespace is the stack's own, goes with it, and is nobody else's.
+
+    The release's files come from object storage, as in the stack file that is shipped.
+    """
     with project_in(cluster, "late", tmp_path) as project:
+        project.makes_namespace = True
         project.learn_the_cluster_late()
         model = models_in(bucket, project, SECRET_KEY, (SERVICE, "1"))
         project.declare_digits("1", serving={"model": model})
 
         preview = project.preview()
-        project.up()
+        refused = project.up(expect_failure=True)
 
         assert "LoadTestGate" in preview.output
+        assert "namespace: 'late' cannot work: it exists already and was not" in refused.output
+        assert project.left_objects() == []
+        assert not [each for each in project.resources() if "PriorityClass" in each["type"]]
+
+        # As an `up` that was killed leaves it.
+        project.api.patch(Namespace, "late", {"metadata": {"annotations": OF_THE_STACK}})
+        project.up()
+
         assert project.weights() == {project.outputs()["services"][SERVICE]["live"]: 100}
         assert not project.up().changes
 

@@ -15,6 +15,8 @@ RUN_ANNOTATION = "tidegate.dev/run"
 RECORD_LABEL = "tidegate.dev/record"
 """On a ConfigMap: gate, gate-run, switch, switch-run or drain."""
 
+STACK_ANNOTATION = "tidegate.dev/stack"
+"""On a namespace that a stack made, and on its runner's ServiceAccount: project and stack."""
 ROUTES_ANNOTATION = "tidegate.dev/routes"
 CANCEL_ANNOTATION = "tidegate.dev/cancel"
 

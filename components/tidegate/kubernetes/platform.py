@@ -19,7 +19,7 @@ from tidegate.kubernetes.platform_objects import (
 )
 from tidegate.kubernetes.runner_access import runner_access
 from tidegate.kubernetes.slots import Slots
-from tidegate.resources import GatewayReadiness, TidegateClusterProvider
+from tidegate.resources import GatewayReadiness, NamespaceClaim, TidegateClusterProvider
 from tidegate.serving.platform import Slot
 from tidegate.spec.kubernetes_gateway import GatewayReference
 from tidegate.spec.revision import Revision
@@ -49,28 +49,7 @@ class KubernetesPlatform(pulumi.ComponentResource):
             context=args.context,
             opts=pulumi.ResourceOptions(parent=self),
         )
-        needed = self._before_all()
-        gateway, made = self._gateway(name, needed)
-        network = Network(
-            namespace=args.namespace,
-            gateway=gateway,
-            monitoring_namespace=args.monitoring_namespace,
-            evidence_endpoint=args.evidence_endpoint,
-            cluster=args.network,
-        )
-        made += [
-            self._object(each, needed)
-            for each in (
-                default_deny(args.namespace),
-                *runner_access(
-                    args.namespace,
-                    gateway,
-                    args.gate_lease_namespace,
-                    args.runner.service_account_annotations,
-                ),
-                runner_policy(network),
-            )
-        ]
+        gateway = self._reference()
         self._tidegate_provider = TidegateClusterProvider(
             name,
             kubeconfig=args.access,
@@ -85,9 +64,33 @@ class KubernetesPlatform(pulumi.ComponentResource):
             evidence_endpoint=args.evidence_endpoint,
             image_pull_secrets=args.image_pull_secrets,
             runner=args.runner,
-            # Gates and switches need all of it, and need it until the last of them has gone.
-            opts=pulumi.ResourceOptions(parent=self, depends_on=[*needed, *made]),
+            opts=pulumi.ResourceOptions(parent=self),
         )
+        stack = f"{pulumi.get_project()}/{pulumi.get_stack()}"
+        needed = self._before_all(stack)
+        made = self._gateway(name, needed)
+        network = Network(
+            namespace=args.namespace,
+            gateway=gateway,
+            monitoring_namespace=args.monitoring_namespace,
+            evidence_endpoint=args.evidence_endpoint,
+            cluster=args.network,
+        )
+        made += [
+            self._object(each, needed)
+            for each in (
+                default_deny(args.namespace),
+                *runner_access(
+                    args.namespace,
+                    gateway,
+                    stack,
+                    args.gate_lease_namespace,
+                    args.runner.service_account_annotations,
+                ),
+            )
+        ]
+        # Gates and switches need all of it, and need it until the last of them has gone.
+        self._last = self._object(runner_policy(network), [*needed, *made])
         self._slots = Slots(
             kubernetes_provider=self.kubernetes_provider,
             tidegate_provider=self._tidegate_provider,
@@ -98,7 +101,7 @@ class KubernetesPlatform(pulumi.ComponentResource):
             image_pull_secrets=tuple(args.image_pull_secrets),
             scheduling_seconds=args.scheduling_seconds,
             # What is wrong with the Gateway is said before any GPU is taken.
-            depends_on=(*needed, *self._gateway_readiness(name)),
+            depends_on=(self._last, *self._gateway_readiness(name)),
         )
         self.namespace = pulumi.Output.from_input(args.namespace)
         self.gateway = pulumi.Output.from_input(f"{gateway.namespace}/{gateway.name}")
@@ -111,6 +114,10 @@ class KubernetesPlatform(pulumi.ComponentResource):
     @property
     def provider(self) -> pulumi.ProviderResource:
         return self._tidegate_provider
+
+    @property
+    def ready(self) -> Sequence[pulumi.Resource]:
+        return (self._last,)
 
     def deploy(
         self,
@@ -131,22 +138,33 @@ class KubernetesPlatform(pulumi.ComponentResource):
             revision, parent, replicas or Replicas(), is_cold=is_cold, after=after
         )
 
-    def _before_all(self) -> list[pulumi.Resource]:
-        """Namespace and priority class, without which no pod starts."""
+    def _before_all(self, stack: str) -> list[pulumi.Resource]:
+        """Namespace and priority class, without which no pod starts, and before them the claim."""
         args = self._args
-        made: list[pulumi.Resource] = []
+        claim = NamespaceClaim(
+            args.namespace,
+            namespace=args.namespace,
+            stack=stack,
+            create_namespace=args.create_namespace,
+            opts=pulumi.ResourceOptions(parent=self, provider=self._tidegate_provider),
+        )
+        made: list[pulumi.Resource] = [claim]
         if args.create_namespace:
-            made.append(self._object(namespace_object(args.namespace), []))
+            made.append(self._object(namespace_object(args.namespace, stack), [claim]))
         if args.priority_class is None:
-            made.append(self._object(priority_class(args.namespace), []))
+            made.append(self._object(priority_class(args.namespace), [claim]))
         return made
 
-    def _gateway(
-        self, name: str, needed: Sequence[pulumi.Resource]
-    ) -> tuple[GatewayReference, list[pulumi.Resource]]:
+    def _reference(self) -> GatewayReference:
         gateway = self._args.gateway
         if isinstance(gateway, GatewayReference):
-            return gateway, []
+            return gateway
+        return reference(gateway, self._args.namespace)
+
+    def _gateway(self, name: str, needed: Sequence[pulumi.Resource]) -> list[pulumi.Resource]:
+        gateway = self._args.gateway
+        if isinstance(gateway, GatewayReference):
+            return []
         component = KubernetesGateway(
             name,
             KubernetesGatewayArgs(
@@ -157,14 +175,16 @@ class KubernetesPlatform(pulumi.ComponentResource):
             ),
             pulumi.ResourceOptions(parent=self),
         )
-        return reference(gateway, self._args.namespace), list(component.resources)
+        return list(component.resources)
 
     def _gateway_readiness(self, name: str) -> list[pulumi.Resource]:
         """For the Gateway that is made here; one of the user's own is the user's to watch."""
         gateway = self._args.gateway
         if isinstance(gateway, GatewayReference):
             return []
-        opts = pulumi.ResourceOptions(parent=self, provider=self._tidegate_provider)
+        opts = pulumi.ResourceOptions(
+            parent=self, provider=self._tidegate_provider, depends_on=[self._last]
+        )
         return [
             GatewayReadiness(
                 name,

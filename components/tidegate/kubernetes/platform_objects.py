@@ -1,6 +1,6 @@
 """What a namespace has before its first slot, as plain manifests."""
 
-from tidegate.cluster.names import labels
+from tidegate.cluster.names import STACK_ANNOTATION, labels
 from tidegate.kubernetes.objects import Manifest, manifest
 
 PRIORITY = 1_000_000
@@ -8,10 +8,11 @@ PRIORITY = 1_000_000
 _POD_SECURITY = "pod-security.kubernetes.io"
 
 
-def namespace_object(namespace: str) -> Manifest:
+def namespace_object(namespace: str, stack: str) -> Manifest:
     """Pods of ours keep to `restricted`; an image volume is not in its list everywhere."""
     levels = {f"{_POD_SECURITY}/enforce": "baseline", f"{_POD_SECURITY}/warn": "restricted"}
-    return manifest("v1", "Namespace", namespace, None, {**labels(), **levels})
+    of = {STACK_ANNOTATION: stack}
+    return manifest("v1", "Namespace", namespace, None, {**labels(), **levels}, of)
 
 
 def priority_class_name(namespace: str) -> str:

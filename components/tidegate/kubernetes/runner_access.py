@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from typing import Any
 
-from tidegate.cluster.names import RUNNER, labels
+from tidegate.cluster.names import RUNNER, STACK_ANNOTATION, labels
 from tidegate.kubernetes.objects import Manifest, manifest
 from tidegate.spec.kubernetes_gateway import GatewayReference
 
@@ -15,15 +15,17 @@ _WRITE = ["create", "update", "patch"]
 def runner_access(
     namespace: str,
     gateway: GatewayReference,
+    stack: str,
     gate_lease_namespace: str | None = None,
     annotations: Mapping[str, str] | None = None,
 ) -> tuple[Manifest, ...]:
-    """ServiceAccount and Roles of the runner.
+    """ServiceAccount and Roles of the runner; the account says whose they are.
 
     It may look at the gateway where that is, and take turns with other namespaces' gates where
     their Leases are. `annotations` of the account name a cloud's identity.
     """
-    account = manifest("v1", "ServiceAccount", RUNNER, namespace, labels(), annotations)
+    of = {**(annotations or {}), STACK_ANNOTATION: stack}
+    account = manifest("v1", "ServiceAccount", RUNNER, namespace, labels(), of)
     found = [account, *_bound(RUNNER, namespace, namespace, _rules_at_home())]
     for place, rules in sorted(
         _rules_elsewhere(namespace, gateway, gate_lease_namespace or namespace).items()

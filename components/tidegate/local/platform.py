@@ -109,6 +109,10 @@ class LocalPlatform(pulumi.ComponentResource):
     def provider(self) -> pulumi.ProviderResource:
         return self._tidegate_provider
 
+    @property
+    def ready(self) -> Sequence[pulumi.Resource]:
+        return ()
+
     def deploy(
         self,
         revision: Revision,

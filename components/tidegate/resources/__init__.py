@@ -9,6 +9,7 @@ from tidegate.resources.providers import TidegateClusterProvider, TidegateProvid
 from tidegate.resources.slots import (
     ColdStandby,
     GatewayReadiness,
+    NamespaceClaim,
     SlotReadiness,
     SlotRemoval,
     SlotRoom,
@@ -19,6 +20,7 @@ __all__ = [
     "Gateway",
     "GatewayReadiness",
     "LoadTestGate",
+    "NamespaceClaim",
     "SlotReadiness",
     "SlotRemoval",
     "SlotRoom",

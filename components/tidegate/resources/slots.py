@@ -1,4 +1,4 @@
-"""Resources that look after slots and gateway of a cluster."""
+"""Resources that look after namespace, slots and gateway of a cluster."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any, Literal
@@ -6,6 +6,22 @@ from typing import Any, Literal
 import pulumi
 
 from tidegate.resources.base import TidegateResource
+
+
+class NamespaceClaim(TidegateResource):
+    """Exists when nobody else's namespace would be taken; made before everything in it."""
+
+    def __init__(
+        self,
+        name: str,
+        *,
+        namespace: str,
+        stack: str,
+        create_namespace: bool,
+        opts: pulumi.ResourceOptions | None = None,
+    ) -> None:
+        inputs = {"namespace": namespace, "stack": stack, "create_namespace": create_namespace}
+        super().__init__("NamespaceClaim", name, inputs, [], opts)
 
 
 class GatewayReadiness(TidegateResource):

@@ -182,7 +182,7 @@ class InferenceService(pulumi.ComponentResource):
             service=args.live.service,
             revisions=[each.id for each in args.revisions],
             drain_seconds=args.drain_seconds,
-            opts=self._child([]),
+            opts=self._child(args.platform.ready),
         )
 
     def _gate(self, slot: Slot, role: Literal["required", "keep"]) -> LoadTestGate:

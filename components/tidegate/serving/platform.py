@@ -33,6 +33,10 @@ class Platform(Protocol):
     def provider(self) -> pulumi.ProviderResource:
         """Provider that gates, switches and holds revisions on this platform."""
 
+    @property
+    def ready(self) -> Sequence[pulumi.Resource]:
+        """What has to be there before anything is done on this platform by its provider."""
+
     def deploy(
         self,
         revision: Revision,

@@ -50,6 +50,17 @@ class Recording:
         )
         return found
 
+    def is_after(self, resource: Registration, urn: str) -> bool:
+        """Whether it, or anything that it depends on, depends on what the URN names."""
+        depends = {each.urn: each.dependencies for each in self.resources}
+        seen: set[str] = set()
+        left = [resource.urn]
+        while left:
+            found = depends.get(left.pop(), frozenset()) - seen
+            seen |= found
+            left += found
+        return urn in seen
+
     def is_below(self, resource: Registration, urn: str) -> bool:
         parents = {each.urn: each.parent for each in self.resources}
         parent = resource.parent

@@ -36,7 +36,8 @@ pytestmark = pytest.mark.unit
 LIVE, STANDBY = revision_on_kubernetes("1"), revision_on_kubernetes("2")
 GATE, HOLD = "tidegate:index:LoadTestGate", "tidegate:index:TrafficHold"
 READINESS, SWITCH = "tidegate:index:SlotReadiness", "tidegate:index:TrafficSwitch"
-REMOVAL = "tidegate:index:SlotRemoval"
+REMOVAL, ROOM = "tidegate:index:SlotRemoval", "tidegate:index:SlotRoom"
+CLAIM = "tidegate:index:NamespaceClaim"
 DEPLOYMENT = "kubernetes:apps/v1:Deployment"
 PROVIDER = "pulumi:providers:tidegate"
 OWN = {"own": "l4"}
@@ -100,7 +101,7 @@ def test_pods_start_in_a_namespace_with_policies_and_their_priority() -> None:
         ("core/v1:ConfigMap", LIVE.id),
         ("core/v1:ServiceAccount", LIVE.id),
     ):
-        assert recording.only(f"kubernetes:{kind}", name).urn in deployment.dependencies
+        assert recording.is_after(deployment, recording.only(f"kubernetes:{kind}", name).urn)
 
 
 def test_a_slot_begins_with_its_service_by_which_it_is_found() -> None:
@@ -121,15 +122,54 @@ def test_a_gateway_that_is_not_served_is_told_before_a_pod_takes_a_gpu() -> None
 
 
 def test_the_gateway_and_the_runners_rights_outlive_the_last_gate() -> None:
-    recording = made()
-    dependencies = recording.only(PROVIDER).dependencies
-
-    for kind in ("gateway.networking.k8s.io/v1:Gateway", "core/v1:Namespace"):
-        assert recording.only(f"kubernetes:{kind}").urn in dependencies
+    recording = made(make_room=True)
     binding = recording.only(
         "kubernetes:rbac.authorization.k8s.io/v1:RoleBinding", "tidegate-runner"
     )
-    assert binding.urn in dependencies
+    needed = [
+        binding,
+        recording.only("kubernetes:gateway.networking.k8s.io/v1:Gateway"),
+        recording.only("kubernetes:core/v1:Namespace"),
+    ]
+    of_services = [
+        each
+        for each in recording.resources
+        if each.type.startswith("tidegate:index:") and each.type != CLAIM
+    ]
+
+    assert {each.type for each in of_services} > {GATE, SWITCH, HOLD, ROOM, REMOVAL}
+    for each in of_services:
+        assert all(recording.is_after(each, other.urn) for other in needed), each.urn
+
+
+@pytest.mark.parametrize("create_namespace", [True, False])
+def test_nothing_is_made_before_the_namespace_is_known_to_be_nobody_elses(
+    create_namespace: bool,
+) -> None:
+    recording = made({"create_namespace": create_namespace})
+    claim = recording.only(CLAIM)
+    objects = [
+        each
+        for each in recording.resources
+        if each.custom and not each.is_provider and each.type != CLAIM
+    ]
+
+    assert claim.inputs == {
+        "namespace": "inference",
+        "stack": "project/stack",
+        "createNamespace": create_namespace,
+    }
+    assert objects
+    for each in objects:
+        assert recording.is_after(each, claim.urn), each.urn
+
+
+def test_whose_a_namespace_is_can_be_read_in_it() -> None:
+    recording = made()
+
+    for kind, name in (("Namespace", "inference"), ("ServiceAccount", "tidegate-runner")):
+        metadata = recording.only(f"kubernetes:core/v1:{kind}", name).inputs["metadata"]
+        assert metadata["annotations"] == {"tidegate.dev/stack": "project/stack"}
 
 
 def test_the_provider_is_told_how_to_reach_the_cluster() -> None:

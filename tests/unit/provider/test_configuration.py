@@ -70,6 +70,7 @@ def test_a_platform_serves_its_own_resources_and_those_that_both_have() -> None:
     assert {each.type_name for each in embedded} == {*both, "Gateway", "TritonServer"}
     assert {each.type_name for each in cluster} == {
         *both,
+        "NamespaceClaim",
         "GatewayReadiness",
         "SlotRemoval",
         "SlotReadiness",

@@ -17,6 +17,7 @@ RESOURCES = (
     "LoadTestGate",
     "TrafficSwitch",
     "TrafficHold",
+    "NamespaceClaim",
     "GatewayReadiness",
     "SlotRemoval",
     "SlotReadiness",

@@ -3,6 +3,7 @@
 from tidegate.provider.kubernetes.cold_standby import ColdStandbyHandler
 from tidegate.provider.kubernetes.gateway_readiness import GatewayReadinessHandler
 from tidegate.provider.kubernetes.load_test_gate import LoadTestGateHandler
+from tidegate.provider.kubernetes.namespace_claim import NamespaceClaimHandler
 from tidegate.provider.kubernetes.slot_readiness import SlotReadinessHandler
 from tidegate.provider.kubernetes.slot_removal import SlotRemovalHandler
 from tidegate.provider.kubernetes.slot_room import SlotRoomHandler
@@ -13,6 +14,7 @@ __all__ = [
     "ColdStandbyHandler",
     "GatewayReadinessHandler",
     "LoadTestGateHandler",
+    "NamespaceClaimHandler",
     "SlotReadinessHandler",
     "SlotRemovalHandler",
     "SlotRoomHandler",

@@ -71,6 +71,7 @@ def on_kubernetes(settings: KubernetesConfiguration) -> Handlers:
 
     access = ClusterAccess(settings)
     return [
+        kubernetes.NamespaceClaimHandler(access),
         kubernetes.GatewayReadinessHandler(access),
         kubernetes.SlotRoomHandler(access),
         kubernetes.SlotRemovalHandler(access),

@@ -12,6 +12,7 @@ from gpu_cluster import make_gpu_cluster
 from kubernetes_declarations import kubeconfig_path
 from kubernetes_settings import KubernetesSettings
 from settings import LocalSettings, Settings, SettingsError, load_settings
+from state_bucket import make_state_bucket
 from tidegate.kubernetes import PLATFORM as KUBERNETES
 from tidegate.kubernetes.cluster_outputs import ClusterOutputs
 from tidegate.local import PLATFORM as LOCAL
@@ -41,6 +42,8 @@ async def main() -> None:
         declarations = declare(settings, ROOT, name, stack_file)
     except SettingsError as error:
         raise pulumi.RunError(str(error)) from error
+    if settings.state is not None:
+        make_state_bucket(settings.state)
     made = make_cluster(settings)
     if made is not None:
         under = ClusterOutputs.of(made)

@@ -19,6 +19,7 @@ from tidegate.spec.cluster_rules import cluster_errors
 from tidegate.spec.errors import SpecError
 from tidegate.spec.revision import Probes
 from tidegate.spec.standby import StandbyMode
+from tidegate.spec.state_plan import StatePlan, state_errors
 from tidegate.spec.traffic import Affinity, SwitchStrategy
 from tidegate.spec.workload_identity import WorkloadIdentity
 
@@ -109,13 +110,14 @@ class Settings(SettingsModel):
 
     `cluster`: one with GPUs that the stack makes itself, see `tidegate.spec.cluster_plan`; services
     of the same stack run on it, and with no platform it is all that the stack makes. `workloads`
-    may use its bucket.
+    may use its bucket. `state`: the bucket for the state of all other stacks, which stands alone.
     """
 
     platform: PlatformSettings | None = None
     services: dict[str, ServiceSettings] = Field(default_factory=dict)
     cluster: ClusterPlan | None = None
     workloads: list[WorkloadIdentity] = Field(default_factory=list)
+    state: StatePlan | None = None
 
     @property
     def kubernetes(self) -> KubernetesSettings | None:
@@ -148,20 +150,24 @@ def load_settings(configuration: Mapping[str, str], stack_file: str) -> Settings
     except ValidationError as error:
         findings += [_sentence(stack_file, each) for each in error.errors(include_url=False)]
         raise SettingsError(findings) from error
-    if findings := findings + _cluster_findings(settings, stack_file):
+    if findings := findings + _plan_findings(settings, stack_file):
         raise SettingsError(findings)
     return settings if settings.cluster is None else settings.on_pools(pools_of(settings.cluster))
 
 
 def _missing(own: Mapping[str, Any]) -> list[str]:
-    """A stack makes a cluster, or has services and says where they run."""
+    """A stack makes a cluster or a bucket for state, or has services and says where they run."""
+    if "state" in own:
+        return []
     needed = ("platform",) if "cluster" in own else ("platform", "services")
     alone = "cluster" in own and not own.get("services")
     return [] if alone else [key for key in needed if key not in own]
 
 
-def _cluster_findings(settings: Settings, stack_file: str) -> list[str]:
-    """What the cloud would refuse about the cluster, and what does not go with it."""
+def _plan_findings(settings: Settings, stack_file: str) -> list[str]:
+    """What the cloud would refuse, and what does not go together."""
+    if settings.state is not None:
+        return _state_findings(settings.state, settings, stack_file)
     if settings.cluster is None:
         return _evidence_findings(settings, stack_file)
     key = f"{stack_file}: {settings_key('cluster')}"
@@ -178,6 +184,17 @@ def _cluster_findings(settings: Settings, stack_file: str) -> list[str]:
             "kubeconfig, context and clusterStack, or give the cluster a stack of its own."
         )
     return findings + _evidence_findings(settings, stack_file)
+
+
+def _state_findings(plan: StatePlan, settings: Settings, stack_file: str) -> list[str]:
+    key = f"{stack_file}: {settings_key('state')}"
+    findings = [f"{key}.{each}" for each in state_errors(plan)]
+    if settings.model_fields_set != {"state"}:
+        findings.append(
+            f"{key}: cannot work: what the stack makes beside the bucket has its own state outside "
+            "of it. Instead: give the bucket a stack of its own."
+        )
+    return findings
 
 
 def _evidence_findings(settings: Settings, stack_file: str) -> list[str]:

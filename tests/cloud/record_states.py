@@ -15,7 +15,7 @@ from typing import Any
 from tests.cloud.harness.project import CloudProject
 from tests.cloud.harness.recorded_state import reduced, write_record
 
-STACKS = ("aws-prod", "aws-staging", "gcp-prod", "gcp-staging")
+STACKS = ("aws-prod", "aws-staging", "aws-state", "gcp-prod", "gcp-staging", "gcp-state")
 RECORDS = Path(__file__).parent / "recorded_states"
 
 

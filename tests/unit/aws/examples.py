@@ -25,11 +25,13 @@ from tidegate.aws.node_pools import (
     SystemNodesArgs,
 )
 from tidegate.aws.registry import Registry, RegistryArgs
+from tidegate.aws.state_bucket import StateBucket, StateBucketArgs
 from tidegate.aws.storage import Storage, StorageArgs
 from tidegate.aws.volumes import LustreVolume, Volumes, VolumesArgs
 from tidegate.spec.cluster_plan import parse_cluster
 from tidegate.spec.network_plan import NetworkPlan
 from tidegate.spec.node_pool import SystemPool
+from tidegate.spec.state_plan import StatePlan
 from tidegate.spec.storage_tiers import Efs, FsxLustre, ObjectBucket, StorageTiers
 from tidegate.spec.workload_identity import WorkloadIdentity
 
@@ -45,6 +47,15 @@ TIERS = StorageTiers(
     cold=COLD,
 )
 NOW = datetime(2026, 11, 23, 12, tzinfo=UTC)
+
+STATE = StatePlan.model_validate(
+    {
+        "name": "acme-state",
+        "cloud": "aws",
+        "region": REGION,
+        "ownership": {"owner": "platform", "team": "serving", "environment": "shared"},
+    }
+)
 
 
 def document() -> dict[str, Any]:
@@ -169,6 +180,7 @@ AWS_EXAMPLES: dict[type[pulumi.ComponentResource], tuple[type, Callable[[], Any]
         RegistryArgs,
         lambda: RegistryArgs(cluster="prod", images=["runner"], tags=TAGS, key=KEY, protect=True),
     ),
+    StateBucket: (StateBucketArgs, lambda: StateBucketArgs(plan=STATE)),
     Storage: (StorageArgs, storage_arguments),
     SystemNodes: (SystemNodesArgs, lambda: SystemNodesArgs(site=site(), pool=SystemPool())),
     Volumes: (VolumesArgs, volumes_arguments),

@@ -81,6 +81,7 @@ MADE_BY_CLOUDS: dict[str, dict[str, Any]] = {
     "aws:eks/cluster:Cluster": {"certificateAuthority": {"data": "Y2E="}},
     "aws:eks/nodeGroup:NodeGroup": {"resources": [{"autoscalingGroups": [{"name": "nodes"}]}]},
     "aws:ecr/repository:Repository": {"repositoryUrl": "registry.test/prod/runner"},
+    "aws:kms/key:Key": {"keyId": "1234abcd-12ab-34cd-56ef-1234567890ab"},
     "gcp:compute/globalAddress:GlobalAddress": {"address": "10.64.0.0"},
     "gcp:container/cluster:Cluster": {
         "name": "prod",

@@ -19,11 +19,13 @@ from tidegate.gcp.node_config import NodeSurroundings
 from tidegate.gcp.node_pools import GpuNodes, GpuNodesArgs, SystemNodes, SystemNodesArgs
 from tidegate.gcp.project import Project
 from tidegate.gcp.registry import Registry, RegistryArgs
+from tidegate.gcp.state_bucket import StateBucket, StateBucketArgs
 from tidegate.gcp.storage import Storage, StorageArgs, Volumes, VolumesArgs
 from tidegate.spec.cluster_plan import parse_cluster
 from tidegate.spec.cluster_rules import cluster_fabric
 from tidegate.spec.network_plan import NetworkPlan
 from tidegate.spec.node_pool import SystemPool
+from tidegate.spec.state_plan import StatePlan
 from tidegate.spec.storage_tiers import Filestore, ManagedLustre, ObjectBucket, StorageTiers
 from tidegate.spec.workload_identity import WorkloadIdentity
 
@@ -41,6 +43,16 @@ TIERS = StorageTiers(
     cold=COLD,
 )
 RUNNER = WorkloadIdentity(namespace="inference", service_account="runner", access="append")
+
+STATE = StatePlan.model_validate(
+    {
+        "name": "acme-state",
+        "cloud": "gcp",
+        "region": REGION,
+        "project": "acme-gpu",
+        "ownership": {"owner": "platform", "team": "serving", "environment": "shared"},
+    }
+)
 
 
 def document() -> dict[str, Any]:
@@ -157,6 +169,10 @@ GCP_EXAMPLES: dict[type[pulumi.ComponentResource], tuple[type, Callable[[], Any]
         lambda: ServiceConnectionArgs(
             project=PROJECT, network=NETWORK, labels=LABELS, ports=["988"]
         ),
+    ),
+    StateBucket: (
+        StateBucketArgs,
+        lambda: StateBucketArgs(plan=STATE, project_number=PROJECT_NUMBER),
     ),
     Storage: (StorageArgs, storage_arguments),
     SystemNodes: (

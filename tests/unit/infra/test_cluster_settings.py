@@ -13,6 +13,7 @@ from tests.unit.spec.cluster_documents import aws, gcp, pool
 from tidegate.spec.cluster_plan import ClusterPlan
 from tidegate.spec.network_plan import NetworkPlan
 from tidegate.spec.signature import SpecModel
+from tidegate.spec.state_plan import StatePlan
 
 pytestmark = pytest.mark.unit
 
@@ -42,14 +43,43 @@ def findings(**keys: Any) -> list[str]:
 
 @pytest.mark.parametrize("stack", ["aws-staging", "aws-prod", "gcp-staging", "gcp-prod"])
 def test_the_shipped_stacks_are_in_order(stack: str) -> None:
-    config = yaml.safe_load((STACKS / f"Pulumi.{stack}.yaml").read_text())["config"]
-    own = {key: json.dumps(value) for key, value in config.items() if key.startswith("tidegate:")}
-    settings = load_settings(own, f"stacks/Pulumi.{stack}.yaml")
+    settings = shipped(stack)
     assert settings.cluster is not None
     assert settings.platform is None
 
 
-@pytest.mark.parametrize("part", [ClusterPlan, NetworkPlan])
+@pytest.mark.parametrize("stack", ["aws-state", "gcp-state"])
+def test_the_shipped_stacks_for_state_are_in_order(stack: str) -> None:
+    settings = shipped(stack)
+    assert settings.state is not None
+    assert settings.state.protect
+
+
+def shipped(stack: str) -> Settings:
+    config = yaml.safe_load((STACKS / f"Pulumi.{stack}.yaml").read_text())["config"]
+    own = {key: json.dumps(value) for key, value in config.items() if key.startswith("tidegate:")}
+    return load_settings(own, f"stacks/Pulumi.{stack}.yaml")
+
+
+@pytest.mark.parametrize(
+    ("changes", "others", "said"),
+    [
+        ({"project": "acme"}, {}, "tidegate:state.project: 'acme' cannot work: it is Google"),
+        ({"cloud": "gcp"}, {}, "tidegate:state.project: None cannot work"),
+        ({}, {"cluster": PLAN}, "tidegate:state: cannot work: what the stack makes beside"),
+        ({"name": "a"}, {}, "tidegate:state.name: 'a' cannot work"),
+    ],
+)
+def test_a_bucket_for_state_that_cannot_be_meant(
+    changes: dict[str, Any], others: dict[str, Any], said: str
+) -> None:
+    ownership = {"owner": "platform", "team": "serving", "environment": "shared"}
+    state = {"name": "acme-state", "cloud": "aws", "region": "us-east-1", "ownership": ownership}
+    (sentence,) = findings(state=state | changes, **others)
+    assert sentence.startswith(f"{FILE}: {said}")
+
+
+@pytest.mark.parametrize("part", [ClusterPlan, NetworkPlan, StatePlan])
 def test_every_key_of_a_cluster_is_in_the_guide(part: type[SpecModel]) -> None:
     guide = (STACKS.parent / "docs" / "settings.md").read_text(encoding="utf-8")
     explained = set(re.findall(r"^\| `(\w+)[`.]", guide, re.MULTILINE))

@@ -7,7 +7,7 @@ import pulumi
 from pulumi_gcp import kms, projects
 
 from tidegate.gcp.naming import name_for
-from tidegate.gcp.project import Project, cloud_storage
+from tidegate.gcp.project import Project
 from tidegate.gcp.protection import guarded
 
 ROTATION_PERIOD = "7776000s"
@@ -54,8 +54,7 @@ class Keys(pulumi.ComponentResource):
         )
         self.database = self._key("database", [args.project.kubernetes_engine])
         self.disks = self._key("disks", [args.project.compute_engine])
-        asked = pulumi.InvokeOptions(parent=self)
-        self.buckets = self._key("buckets", [cloud_storage(args.project, asked)])
+        self.buckets = self._key("buckets", [args.project.cloud_storage])
         self.files = self._key("files", [self._service_account(each) for each in args.services])
         self.register_outputs(
             {

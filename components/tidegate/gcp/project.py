@@ -10,10 +10,14 @@ from tidegate.spec.errors import SpecError
 
 @dataclass(frozen=True, kw_only=True)
 class Project:
-    """Both names of a project. Accounts of Google's services contain its number."""
+    """Both names of a project. Accounts of Google's services contain its number.
+
+    `storage_account` is the member that Cloud Storage's own account is, where the cloud was asked.
+    """
 
     id: str
     number: pulumi.Input[str]
+    storage_account: pulumi.Output[str] | None = None
 
     @property
     def workload_pool(self) -> str:
@@ -27,6 +31,12 @@ class Project:
     @property
     def compute_engine(self) -> pulumi.Output[str]:
         return self._service_agent("compute-system")
+
+    @property
+    def cloud_storage(self) -> pulumi.Output[str]:
+        if self.storage_account is not None:
+            return self.storage_account
+        return self._service_agent("gs-project-accounts")
 
     def workload(self, namespace: str, service_account: str) -> pulumi.Output[str]:
         """The IAM member that pods with this Kubernetes service account are."""
@@ -43,18 +53,13 @@ class Project:
         )
 
 
-def cloud_storage(project: Project, opts: pulumi.InvokeOptions) -> pulumi.Output[str]:
-    """Cloud Storage's own account. Asked for, not composed: a project has it once it is asked for,
-    and nothing can be granted to it before."""
-    return storage.get_project_service_account_output(project=project.id, opts=opts).member
-
-
 def project_of(
     name: str | None, number: pulumi.Input[str] | None, opts: pulumi.InvokeOptions
 ) -> Project:
-    """The project with this id; a number that is not given is asked of the cloud.
+    """The project with this id; without its number the cloud is asked.
 
-    Raises SpecError when there is no id.
+    A project has Cloud Storage's own account only once somebody asks for that, and nothing can be
+    granted to it before: who gives the number sees to it. Raises SpecError when there is no id.
     """
     if name is None:
         raise SpecError(
@@ -63,6 +68,10 @@ def project_of(
             "everything on Google Cloud is in a project",
             "the id of yours, such as ml-staging",
         )
-    if number is None:
-        number = organizations.get_project_output(project_id=name, opts=opts).number
-    return Project(id=name, number=number)
+    if number is not None:
+        return Project(id=name, number=number)
+    return Project(
+        id=name,
+        number=organizations.get_project_output(project_id=name, opts=opts).number,
+        storage_account=storage.get_project_service_account_output(project=name, opts=opts).member,
+    )

@@ -11,6 +11,7 @@ from tidegate.spec.accelerator_pool import AcceleratorPool
 from tidegate.spec.cluster_network import ClusterNetwork
 from tidegate.spec.errors import SpecError
 from tidegate.spec.kubernetes_gateway import GatewayReference, NewGateway
+from tidegate.spec.kubernetes_names import check_namespace
 from tidegate.spec.runner_pods import RunnerPods
 
 
@@ -35,7 +36,7 @@ class KubernetesPlatformArgs:
     `network`: where pods reach the API server and DNS.
 
     Raises SpecError for evidence that would go with its pod or has no place, an endpoint that it is
-    not at, and two pools of one name.
+    not at, what no namespace can be called, and two pools of one name.
     """
 
     environment: str
@@ -69,6 +70,7 @@ class KubernetesPlatformArgs:
                 "s3://bucket/prefix, gs://bucket/prefix or an absolute folder of a volume",
             )
         check_endpoint(self.evidence, self.evidence_endpoint)
+        check_namespace(self.namespace)
         names = [each.name for each in self.pools]
         for name in names:
             if names.count(name) > 1:

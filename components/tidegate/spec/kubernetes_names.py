@@ -56,9 +56,10 @@ _host_name = _checked(
     "for the first label alone, and scheme, port and path are no part of it",
     LONGEST_NAME,
 )
-DnsLabel = Annotated[
-    str, AfterValidator(_checked("name", _LABEL, f"a name of this kind {_WHY}", LONGEST_LABEL))
-]
+_LABEL_RULE = f"a name of this kind {_WHY}"
+check_namespace = _checked("namespace", _LABEL, _LABEL_RULE, LONGEST_LABEL)
+"""Raises SpecError for what no namespace can be called."""
+DnsLabel = Annotated[str, AfterValidator(_checked("name", _LABEL, _LABEL_RULE, LONGEST_LABEL))]
 """Names of namespaces, Services and the like (RFC 1123)."""
 DnsName = Annotated[
     str,

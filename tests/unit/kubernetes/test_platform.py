@@ -449,6 +449,12 @@ def test_evidence_without_a_place_is_refused(cluster: ClusterOutputs | None) -> 
         dataclasses.replace(kubernetes_platform_arguments(), evidence=None, cluster=cluster)
 
 
+def test_what_no_namespace_can_be_called_is_refused() -> None:
+    with pytest.raises(SpecError, match=r"lower-case letters.*Instead: 'team-a'") as raised:
+        dataclasses.replace(kubernetes_platform_arguments(), namespace="Team_A")
+    assert raised.value.field == "namespace"
+
+
 def test_an_endpoint_reaches_the_jobs_and_their_policy() -> None:
     recording = made({"evidence_endpoint": "http://minio.storage:9000"})
 

@@ -196,6 +196,7 @@ async def test_a_secret_that_is_missing_is_named_with_its_listener(
     edge: Edge, callers: Callers, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(gateway_readiness, "LASTING_SECONDS", 1.0)
+    envoys = {each.name for each in await edge.envoys()}
     await edge.use("missing-tls")
     began = time.monotonic()
 
@@ -203,6 +204,11 @@ async def test_a_secret_that_is_missing_is_named_with_its_listener(
         await edge.readiness()
 
     assert time.monotonic() - began < 10
+    assert {each.name for each in await edge.envoys()} == envoys
+    await until(lambda: connections_fail(callers))
+    began = time.monotonic()
+    assert await connections_fail(callers)
+    assert time.monotonic() - began < 1, "a user who waits learns it late"
     said = str(refused.value)
     assert said.startswith(f"Listener https of Gateway {PLACE}/tidegate has no valid certificate")
     assert f"Secret {PLACE}/missing-tls does not exist" in said
@@ -307,6 +313,14 @@ async def test_a_disturbed_switch_ends_as_declared_and_loses_nothing(
     await until(edge.has_all_envoys)
     assert await router.observe("digits") == declared
     assert {(await callers.http()).text for _ in range(20)} == {TWO}
+
+
+async def connections_fail(callers: Callers) -> bool:
+    try:
+        await callers.http()
+    except httpx.ConnectError:
+        return True
+    return False
 
 
 async def answers(callers: Callers) -> bool:

@@ -52,6 +52,16 @@ def test_it_says_which_declared_pool_could_fit(gpus: int, advice: str) -> None:
     assert advice in found(pod_trouble(unscheduled_pod(NO_GPU, gpus), [], pools)).sentence
 
 
+def test_what_a_pool_does_not_declare_is_said_to_be_undeclared() -> None:
+    """Its nodes may have it."""
+    pod = unscheduled_pod(NO_GPU, 1)
+    pod["spec"]["containers"][0]["resources"]["requests"]["rdma/shared_a"] = "1"
+
+    sentence = found(pod_trouble(pod, [], Pools("l4", [L4]))).sentence
+
+    assert "(rdma/shared_a 1, of which the pool declares none)" in sentence
+
+
 def test_requests_of_all_containers_count_together() -> None:
     big = unscheduled_pod(NO_GPU, 3)
     big["spec"]["containers"] *= 2

@@ -85,7 +85,8 @@ def _lacks(requests: Mapping[str, str], pool: DeclaredPool) -> list[str]:
         if offered is None and "/" not in resource:
             continue
         if _number(offered) < _number(quantity):
-            found.append(f"{resource} {quantity}, a node has {offered or 'none'}")
+            there = f"a node has {offered}" if offered else "of which the pool declares none"
+            found.append(f"{resource} {quantity}, {there}")
     return found
 
 

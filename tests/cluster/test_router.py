@@ -14,6 +14,7 @@ import pytest_asyncio
 from tests.cluster.harness.cluster import KubernetesCluster
 from tests.cluster.harness.envoy_gateway import EnvoyGateway
 from tests.cluster.routed_service import (
+    HOST_NAME,
     Callers,
     create_namespace,
     load,
@@ -99,10 +100,11 @@ def timed(record_property: Callable[[str, object], None]) -> Callable[[str, obje
     return record
 
 
+@pytest.mark.parametrize("hostname", [HOST_NAME, "*.test"])
 async def test_routes_are_in_force_when_apply_returns(
-    router: GatewayApiRouter, callers: Callers
+    router: GatewayApiRouter, callers: Callers, hostname: str
 ) -> None:
-    routes = service_routes(one=100)
+    routes = service_routes((hostname,), one=100)
 
     await router.apply(routes)
 

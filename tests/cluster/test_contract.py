@@ -19,6 +19,9 @@ from tests.unit.components.examples import (
     RUNNER_IMAGE,
     revision_on_kubernetes,
 )
+from tidegate.cluster.client import Object, connect
+from tidegate.cluster.errors import InvalidError
+from tidegate.cluster.kinds import JOB, Kind
 from tidegate.jobs.runner_jobs import RunnerJob, job_object
 from tidegate.kubernetes.gateway_objects import gateway_objects, reference
 from tidegate.kubernetes.network import Network, default_deny, runner_policy
@@ -30,6 +33,10 @@ from tidegate.provider.configuration import KubernetesConfiguration
 from tidegate.spec.kubernetes_gateway import GatewayReference, Https, NewGateway
 from tidegate.spec.runner_pods import RunnerPods
 from tidegate.spec.serving_on_kubernetes import ExistingServing, Replicas
+from tidegate.spec.traffic import Affinity
+from tidegate.traffic.gateway_api.desired import DesiredRoutes
+from tidegate.traffic.gateway_api.objects import render
+from tidegate.traffic.routes import ServiceRoutes
 
 pytestmark = pytest.mark.cluster
 
@@ -63,6 +70,58 @@ GATEWAYS = {
     "https": NewGateway(http_port=None, https=Https(certificates=("tls",)), replicas=1),
     "own-class": NewGateway(gateway_class="eg", service_type="ClusterIP"),
 }
+
+
+REVISIONS = {"digits-1-aaaaaaaa": 90, "digits-2-bbbbbbbb": 10}
+ROUTES = {
+    "one": ServiceRoutes("digits", ("digits",), {"digits-1-aaaaaaaa": 100}, 30),
+    "canary-on-hosts": ServiceRoutes(
+        "digits",
+        ("digits", "digits.prior"),
+        REVISIONS,
+        0.25,
+        affinity=Affinity(cookie="digits-session"),
+        max_stream_seconds=90.5,
+        retries=5,
+        hostnames=("digits.test", "*.digits.test"),
+    ),
+    "sessions-by-header": ServiceRoutes(
+        "digits", ("digits",), REVISIONS, 30, affinity=Affinity(header="x-digits-session")
+    ),
+}
+JOBS = {
+    "gate": RunnerJob(
+        "gate-1f00aa11-001",
+        "gate.digits-1-aaaaaaaa.001",
+        "gate",
+        "digits",
+        "digits-1-aaaaaaaa",
+        cpus=5,
+        memory="5Gi",
+        accelerator_pool="l4",
+        gate_lease_namespace="gates",
+    ),
+    "switch": RunnerJob("switch-1f00aa11-001", "switch.digits.001", "switch", "digits", None),
+    "drain": RunnerJob(
+        "drain-1f00aa11", "drain.digits-1-aaaaaaaa", "drain", "digits", "digits-1-aaaaaaaa"
+    ),
+}
+
+
+def configuration(place: str, evidence: str = "s3://evidence/team-a") -> KubernetesConfiguration:
+    """Everything that a platform can say of its Jobs."""
+    runner = {"nodeLabels": {"kubernetes.io/arch": "amd64"}, "tolerations": [{"key": "dedicated"}]}
+    return KubernetesConfiguration(
+        namespace=place,
+        gateway=reference(NewGateway(), place),
+        runner_image=RUNNER_IMAGE,
+        environment="test",
+        evidence=evidence,
+        evidence_endpoint="http://minio.storage:9000" if "://" in evidence else None,
+        stack_file="stacks/Pulumi.test.yaml",
+        image_pull_secrets=("registry",),
+        runner=RunnerPods.model_validate(runner),
+    )
 
 
 class DryRuns:
@@ -132,6 +191,12 @@ def accepted(server: DryRuns, manifests: Sequence[Manifest]) -> None:
     assert not warnings
 
 
+def placed(kind: Kind, content: Object, namespace: str) -> Manifest:
+    """An object that we write ourselves, as the client sends it."""
+    metadata = {**content["metadata"], "namespace": namespace}
+    return {"apiVersion": kind.api_version, "kind": kind.name, **content, "metadata": metadata}
+
+
 def network(namespace: str) -> Network:
     gateway = reference(NewGateway(), namespace)
     return Network(namespace=namespace, gateway=gateway, monitoring_namespace="monitoring")
@@ -182,25 +247,33 @@ def test_the_platforms_objects_are_accepted(server: DryRuns, place: str, elsewhe
     accepted(server, objects)
 
 
-def test_the_runners_jobs_are_accepted_wherever_they_shall_run(server: DryRuns, place: str) -> None:
-    """As their pods' template says; the API server checks it with the Job."""
-    runner = {"nodeLabels": {"kubernetes.io/arch": "amd64"}, "tolerations": [{"key": "dedicated"}]}
-    settings = KubernetesConfiguration(
-        namespace=place,
-        gateway=reference(NewGateway(), place),
-        runner_image=RUNNER_IMAGE,
-        environment="test",
-        evidence="s3://evidence",
-        stack_file="stacks/Pulumi.test.yaml",
-        image_pull_secrets=("registry",),
-        runner=RunnerPods.model_validate(runner),
-    )
-    revision = revision_on_kubernetes()
-    job = RunnerJob("gate-1", "gate.x.001", "gate", revision.service, revision.id)
-    made = {"apiVersion": "batch/v1", "kind": "Job", **job_object(job, settings)}
-    made["metadata"]["namespace"] = place
+@pytest.mark.parametrize("routes", ROUTES)
+def test_a_services_routes_are_accepted(server: DryRuns, place: str, routes: str) -> None:
+    gateway = reference(NewGateway(), place)
+    objects = render(DesiredRoutes(ROUTES[routes], ("digits-3-cccccccc",)), gateway)
 
-    accepted(server, [made])
+    accepted(server, [placed(kind, content, place) for kind, content in objects])
+
+
+@pytest.mark.parametrize("evidence", ["s3://evidence/team-a", "/var/evidence"])
+@pytest.mark.parametrize("job", JOBS)
+def test_a_job_is_accepted(server: DryRuns, place: str, job: str, evidence: str) -> None:
+    content = job_object(JOBS[job], configuration(place, evidence))
+
+    accepted(server, [placed(JOB, content, place)])
+
+
+async def test_what_we_write_ourselves_is_refused_with_a_field_that_nobody_knows(
+    cluster: KubernetesCluster, place: str
+) -> None:
+    """Without being asked the API server would drop it and warn."""
+    client = connect(cluster.kubeconfig, None, place)
+    wrong = job_object(JOBS["switch"], configuration(place))
+    wrong["spec"]["backoffLimits"] = 1
+
+    with pytest.raises(InvalidError, match=r'unknown field "spec\.backoffLimits"'):
+        await client.create(JOB, wrong)
+    await client.close()
 
 
 def test_a_field_that_nobody_knows_is_refused_here(server: DryRuns, place: str) -> None:

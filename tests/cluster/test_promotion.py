@@ -1,5 +1,6 @@
 """Releases on a cluster, through the real engine: the promotions of one machine, elsewhere."""
 
+import json
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -96,6 +97,9 @@ def test_a_gate_leaves_its_evidence_in_the_bucket(
 
     kept = [key for key in bucket.objects if key.startswith(f"team/{SERVICE}/{revision}/")]
     assert {Path(key).suffix for key in kept} == {".json", ".html", ".npz"}
+    (statement,) = (json.loads(bucket.objects[key]) for key in kept if key.endswith(".json"))
+    passed = statement["predicate"]["passedTests"]
+    assert {"validity/server", "validity/restart"} <= set(passed), "read from the pod"
     assert any(key.startswith("team/attempts-") for key in bucket.objects)
     files = [path for path in project.root.rglob("*") if path.is_file()]
     assert not [path for path in files if SECRET_KEY.encode() in path.read_bytes()]

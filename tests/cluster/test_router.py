@@ -27,7 +27,9 @@ from tests.cluster.routed_service import (
 )
 from tests.engine.harness.upstream import EVENT_SECONDS, SLOW_SECONDS
 from tidegate.cluster.client import Cluster, connect
+from tidegate.cluster.endpoints import addresses_of
 from tidegate.cluster.kinds import BACKEND_TRAFFIC_POLICY, DEPLOYMENT, HTTP_ROUTE, POD
+from tidegate.cluster.names import HTTP_PORT_NAME
 from tidegate.spec.kubernetes_gateway import GatewayReference
 from tidegate.spec.traffic import Affinity
 from tidegate.traffic.drain import drain
@@ -401,6 +403,8 @@ async def test_a_retry_reaches_a_server_where_the_first_try_found_none(
     await router.apply(without)
     await until(fails)
     assert 10 <= await failures(callers) <= 70
+    addresses = (await addresses_of(client, "digits-half", HTTP_PORT_NAME)).values()
+    assert len({each.target for each in addresses if each.is_ready}) == 2, "the pods', not ours"
 
     await router.apply(replace(without, retries=5), replacing=without)
     assert await failures(callers) == 0

@@ -26,6 +26,7 @@ from tidegate.cluster.errors import (
 from tidegate.cluster.kinds import POD, Kind
 from tidegate.cluster.kubeconfig import own_service_account, read_kubeconfig
 from tidegate.cluster.names import FIELD_MANAGER
+from tidegate.cluster.strict_writes import make_strict
 from tidegate.spec.errors import SpecError
 
 Object = dict[str, Any]
@@ -81,6 +82,7 @@ class Cluster:
                 transport=transport,
                 timeout=httpx2.Timeout(TIMEOUT_SECONDS),
             )
+            make_strict(self._client)
         except (ConfigError, OSError, ValueError) as error:
             raise SpecError(
                 "kubeconfig",

@@ -78,6 +78,9 @@ class ApiServer:
             return _plain(404, "404 page not found\n")
         if request.method != "GET" and plural in self.forbidden_writes:
             return _status(403, "Forbidden", f'User "ci" cannot patch resource "{plural}"')
+        if request.method in {"POST", "PUT", "PATCH"}:
+            # Otherwise the real one drops what it does not know.
+            assert request.url.params["fieldValidation"] == "Strict"
         is_dry_run = request.url.params.get("dryRun") == "All"
         body = json.loads(request.content) if request.content else {}
         match request.method:

@@ -16,6 +16,8 @@ class RouteStatus:
 
     is_seen: bool
     refusals: tuple[str, ...]
+    is_accepted: bool | None
+    """None while nothing is said of it."""
 
     @property
     def is_in_force(self) -> bool:
@@ -25,7 +27,7 @@ class RouteStatus:
 def status_of(route: Object, gateway: GatewayReference) -> RouteStatus:
     """The route's conditions under this Gateway, at the generation that was written."""
     generation = int(route["metadata"].get("generation", 0))
-    met: set[str] = set()
+    met: dict[str, bool] = {}
     refusals = []
     for condition in _conditions(route, gateway):
         if int(condition.get("observedGeneration", 0)) < generation:
@@ -33,10 +35,10 @@ def status_of(route: Object, gateway: GatewayReference) -> RouteStatus:
         name = condition.get("type")
         if name not in WANTED:
             continue
-        met.add(name)
+        met[name] = met.get(name, True) and condition.get("status") == "True"
         if condition.get("status") != "True":
             refusals.append(f"{condition.get('reason')}: {condition.get('message')}")
-    return RouteStatus(is_seen=met == set(WANTED), refusals=tuple(refusals))
+    return RouteStatus(met.keys() == set(WANTED), tuple(refusals), met.get("Accepted"))
 
 
 def _conditions(route: Object, gateway: GatewayReference) -> Iterator[dict[str, Any]]:

@@ -16,6 +16,11 @@ from tidegate.traffic.gateway_api.drift import is_as_rendered
 from tidegate.traffic.gateway_api.objects import KINDS, OWNED, owned, render, written
 from tidegate.traffic.routes import ServiceRoutes
 
+ONE_OF_BOTH = (
+    "HTTPRoute and GRPCRoute share a listener, and the Gateway API has controllers accept only one "
+    "of the two for a host name, which Envoy Gateway 1.9 does not enforce; if that is why, bring a "
+    "Gateway with a listener for each, as httpSection and grpcSection of gateway.existing"
+)
 Place = tuple[Kind, str]
 """Kind and name of an object."""
 
@@ -98,6 +103,7 @@ class RecordedRoutes:
         wanted = self._rendered(desired)
         problems: list[str] = []
         is_settled = True
+        accepted: list[bool | None] = []
         for (kind, name), each in found.items():
             if each is None:
                 problems.append(f"{kind.name} {name} is missing")
@@ -107,13 +113,22 @@ class RecordedRoutes:
             if kind in KINDS:
                 status = status_of(each, self._gateway)
                 is_settled = is_settled and status.is_seen
+                accepted.append(status.is_accepted)
                 problems += [f"{kind.name} {name}: {refusal}" for refusal in status.refusals]
+        if sorted(accepted, key=str) == [False, True] and self._shares_a_listener:
+            problems.append(ONE_OF_BOTH)
         return Recorded(
             desired=desired,
             problems=tuple(problems),
             is_settled=is_settled,
             resource_version=http["metadata"]["resourceVersion"],
         )
+
+    @property
+    def _shares_a_listener(self) -> bool:
+        """A route that names no listener has all of them."""
+        sections = {self._gateway.http_section, self._gateway.grpc_section}
+        return len(sections) == 1 or None in sections
 
     def _rendered(self, desired: DesiredRoutes) -> dict[Place, Object]:
         """Nothing for an annotation that no route could have been made from."""

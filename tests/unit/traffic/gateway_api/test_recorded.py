@@ -13,7 +13,7 @@ from tidegate.spec.kubernetes_gateway import GatewayReference
 from tidegate.traffic.gateway_api import route_writer
 from tidegate.traffic.gateway_api.desired import DesiredRoutes
 from tidegate.traffic.gateway_api.objects import owned, render
-from tidegate.traffic.gateway_api.recorded import RecordedRoutes
+from tidegate.traffic.gateway_api.recorded import ONE_OF_BOTH, RecordedRoutes
 from tidegate.traffic.gateway_api.router import GatewayApiRouter
 from tidegate.traffic.gateway_api.silences import Told
 from tidegate.traffic.router import RouterError, RoutesChangedError
@@ -66,8 +66,13 @@ class ServesAll:
         return
 
 
-def put(api: ApiServer, desired: DesiredRoutes = DESIRED, **changed: str) -> None:
-    for kind, content in render(desired, GATEWAY):
+def put(
+    api: ApiServer,
+    desired: DesiredRoutes = DESIRED,
+    gateway: GatewayReference = GATEWAY,
+    **changed: str,
+) -> None:
+    for kind, content in render(desired, gateway):
         stored = api.put(kind.plural, content)
         if kind in {HTTP_ROUTE, GRPC_ROUTE}:
             stored["status"] = accepted(stored["metadata"]["generation"], **changed)
@@ -142,6 +147,21 @@ async def test_edited_missing_and_refused_objects_are_named(
         "HTTPRouteFilter digits was edited past tidegate",
         "BackendTrafficPolicy digits.calls was edited past tidegate",
     )
+
+
+@pytest.mark.parametrize("grpc_section", ["http", "grpc"])
+async def test_a_controller_that_accepts_one_of_both_kinds_is_explained(
+    api: ApiServer, grpc_section: str
+) -> None:
+    gateway = GATEWAY.model_copy(update={"grpc_section": grpc_section})
+    put(api, gateway=gateway)
+    route = api.get("grpcroutes", "digits")
+    route["status"] = accepted(route["metadata"]["generation"], Accepted="False")
+
+    found = await RecordedRoutes(api.cluster(), gateway).of("digits")
+
+    assert found is not None and found.problems[0].startswith("GRPCRoute digits: ")
+    assert found.problems[1:] == ((ONE_OF_BOTH,) if grpc_section == "http" else ())
 
 
 async def test_a_route_of_another_version_is_not_settled(

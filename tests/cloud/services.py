@@ -7,6 +7,8 @@ from typing import Any
 
 from tests.cloud.harness.project import CloudProject, digest_of
 
+RUNNER = "runner@sha256:" + "5" * 64
+"""In the registry of the cluster."""
 DISABLED = {"pulumi:disable-default-providers": ["tidegate", "kubernetes"]}
 
 
@@ -15,7 +17,7 @@ def platform(**keys: Any) -> dict[str, Any]:
     return {
         "kubernetes": {
             "namespace": "inference",
-            "runnerImage": "registry.test/runner@sha256:" + "5" * 64,
+            "runnerImage": RUNNER,
             "image": "registry.test/tritonserver@sha256:" + "7" * 64,
             **keys,
         }
@@ -47,6 +49,8 @@ def check_another_stacks_services_run_on(cluster: CloudProject, pool: str) -> No
     assert {"nvidia.com/gpu", "tidegate.dev/purpose"} <= tainted
     told = _told_provider(other)
     assert told["kubeconfig"] == outputs["kubeconfig"]
+    assert told["runnerImage"] == f"{outputs['registryUrl']}/{RUNNER}"
+    assert [each["image"] for each in pod["initContainers"]] == [told["runnerImage"]]
     assert told["evidence"] == f"{outputs['releaseBucketUrl']}/evidence/services"
 
 

@@ -9,6 +9,7 @@ import pulumi_kubernetes
 from tidegate.kubernetes import PLATFORM
 from tidegate.kubernetes.gateway import KubernetesGateway, KubernetesGatewayArgs
 from tidegate.kubernetes.gateway_objects import certificates_of_listeners, reference
+from tidegate.kubernetes.images import located
 from tidegate.kubernetes.network import Network, default_deny, runner_policy
 from tidegate.kubernetes.objects import KubernetesObject, Manifest
 from tidegate.kubernetes.platform_arguments import KubernetesPlatformArgs
@@ -56,7 +57,7 @@ class KubernetesPlatform(pulumi.ComponentResource):
             context=args.context,
             namespace=args.namespace,
             gateway=gateway,
-            runner_image=args.runner_image,
+            runner_image=located(args.runner_image, args.registry),
             evidence=args.evidence_place,
             environment=args.environment,
             stack_file=args.stack_file,
@@ -97,6 +98,7 @@ class KubernetesPlatform(pulumi.ComponentResource):
             network=network,
             pools=args.all_pools,
             runner_image=args.runner_image,
+            registry=args.registry,
             priority_class=args.priority_class or priority_class_name(args.namespace),
             image_pull_secrets=tuple(args.image_pull_secrets),
             scheduling_seconds=args.scheduling_seconds,

@@ -23,7 +23,8 @@ class KubernetesPlatformArgs:
     cluster that does not exist yet; without, that of `cluster`, or else what `kubectl` uses.
     `pools` are there beside those of `cluster`, and take the place of those of the same name.
     `gateway`: one to make, or an existing one of Envoy Gateway. `runner_image` carries gates,
-    switches and the check of model files. `evidence`: where verdicts and attempts are kept,
+    switches and the check of model files; an image that names no registry, as `runner@sha256:…`, is
+    in that of `cluster`. `evidence`: where verdicts and attempts are kept,
     `s3://bucket/prefix`, `gs://bucket/prefix` or an absolute folder that the runner's pods have
     mounted; without, the bucket of `cluster`. `evidence_endpoint` is where its s3:// is not AWS's,
     such as http://minio.storage:9000. `priority_class`: an existing one for all slots; without, one
@@ -88,6 +89,11 @@ class KubernetesPlatformArgs:
         if self.evidence is not None:
             return self.evidence
         return evidence_in(self._bucket(), self.environment)
+
+    @property
+    def registry(self) -> pulumi.Input[str] | None:
+        """Where images are that name no registry; None for where the nodes look by themselves."""
+        return self.cluster.registry_url if self.cluster is not None else None
 
     @property
     def all_pools(self) -> tuple[AcceleratorPool, ...]:

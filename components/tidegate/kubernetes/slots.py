@@ -7,6 +7,7 @@ from typing import Any, Literal
 import pulumi
 
 from tidegate.cluster.names import GRPC_PORT, HTTP_PORT, METRICS_PORT, target
+from tidegate.kubernetes.images import with_located_images
 from tidegate.kubernetes.network import Network
 from tidegate.kubernetes.objects import KubernetesObject, Manifest
 from tidegate.kubernetes.slot_objects import existing_service, slot_objects
@@ -39,13 +40,17 @@ class SlotWorkload:
 
 @dataclass(frozen=True, kw_only=True)
 class Slots:
-    """Declares slots in one namespace. `depends_on` exists before the first of their objects."""
+    """Declares slots in one namespace. `depends_on` exists before the first of their objects.
+
+    `registry` has the images that name none.
+    """
 
     kubernetes_provider: pulumi.ProviderResource
     tidegate_provider: pulumi.ProviderResource
     network: Network
     pools: tuple[AcceleratorPool, ...]
     runner_image: str
+    registry: pulumi.Input[str] | None
     priority_class: str
     image_pull_secrets: tuple[str, ...]
     scheduling_seconds: float
@@ -102,7 +107,8 @@ class Slots:
         service = self._object(found.service, parent, (*self.depends_on, removal))
         with_it = (*self.depends_on, service)
         before = [self._object(each, parent, with_it) for each in found.before]
-        workload = self._object(found.workload, parent, (*with_it, *before, *after))
+        pods = with_located_images(found.workload, self.registry)
+        workload = self._object(pods, parent, (*with_it, *before, *after))
         budget = self._object(found.disruption_budget, parent, with_it)
         kind: WorkloadKind = LEADER_WORKER_SET if serving.nodes > 1 else DEPLOYMENT
         readiness = self._readiness(

@@ -47,7 +47,7 @@ class TidegateClusterProvider(pulumi.ProviderResource):
         context: str | None,
         namespace: str,
         gateway: SpecModel,
-        runner_image: str,
+        runner_image: pulumi.Input[str],
         evidence: pulumi.Input[str],
         environment: str,
         stack_file: str,

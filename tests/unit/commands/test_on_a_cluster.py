@@ -31,6 +31,7 @@ from tidegate.commands.kubernetes.settings import (
     ClusterSettings,
     cluster_settings,
     kubeconfig_of,
+    runner_image_of,
 )
 from tidegate.commands.kubernetes.takeover import ClusterTakeover
 from tidegate.gate.verdict import Outcome
@@ -503,6 +504,32 @@ def test_the_kubeconfig_is_a_file_or_an_output_of_the_stack_that_made_the_cluste
 
     expected = f"kubeconfig of {asked}" if asked else str(scene.root / "kubeconfig.json")
     assert found == expected
+
+
+@pytest.mark.parametrize(
+    ("image", "cluster", "expected"),
+    [
+        ("runner@sha256:5", {"clusterStack": "org/infra/prod"}, "registryUrl of org/infra/prod/"),
+        ("registry.test/runner@sha256:5", {"clusterStack": "org/infra/prod"}, ""),
+        ("runner@sha256:5", {}, ""),
+    ],
+)
+def test_the_runners_image_is_in_the_registry_of_the_cluster(
+    scene: ClusterScene,
+    monkeypatch: pytest.MonkeyPatch,
+    image: str,
+    cluster: dict[str, str],
+    expected: str,
+) -> None:
+    monkeypatch.setattr(
+        pulumi_update.Engine, "output", lambda engine, name: f"{name} of {engine.stack}"
+    )
+    scene.declare("digits@2", None, runnerImage=image, **cluster)
+    file = StackFile.load(scene.stack_file)
+
+    found = runner_image_of(cluster_settings(file), file, scene.root, "test")
+
+    assert found == f"{expected}{image}"
 
 
 @pytest.mark.parametrize(

@@ -41,6 +41,7 @@ CLAIM = "tidegate:index:NamespaceClaim"
 DEPLOYMENT = "kubernetes:apps/v1:Deployment"
 PROVIDER = "pulumi:providers:tidegate"
 OWN = {"own": "l4"}
+DIGEST = "sha256:" + "5" * 64
 
 
 def service_arguments(platform: KubernetesPlatform, **changes: Any) -> InferenceServiceArgs:
@@ -244,8 +245,10 @@ def test_a_cluster_that_does_not_exist_yet_can_be_declared() -> None:
         nothing.set_result(None)
         unknown.set_result(False)
         made: pulumi.Output[str] = pulumi.Output(set(), nothing, unknown)
-        cluster = ClusterOutputs(kubeconfig=made, release_bucket_url=made, pools=(L4,))
-        arguments = on_a_cluster(cluster)
+        cluster = ClusterOutputs(
+            kubeconfig=made, release_bucket_url=made, registry_url=made, pools=(L4,)
+        )
+        arguments = on_a_cluster(cluster, runner_image=f"runner@{DIGEST}")
         platform = KubernetesPlatform("cluster", arguments)
         InferenceService("digits", service_arguments(platform))
 
@@ -281,6 +284,28 @@ def test_a_platform_takes_from_its_cluster_what_it_is_not_told(
     (pool,) = recording.only(READINESS, LIVE.id).inputs["pools"]
     found["labels"] = dict(pool["nodeLabels"])
     assert found.items() >= told.items()
+
+
+@pytest.mark.parametrize("registry", ["registry.test/prod", None])
+def test_images_without_a_registry_are_in_that_of_the_cluster(registry: str | None) -> None:
+    bare, elsewhere = f"runner@{DIGEST}", f"nvcr.io/nvidia/tritonserver@{DIGEST}"
+    made = ClusterOutputs(kubeconfig="made", release_bucket_url="s3://a", registry_url=registry)
+    live = revision_on_kubernetes("1", image=f"tritonserver@{DIGEST}")
+    standby = revision_on_kubernetes("2", image=elsewhere)
+
+    def program() -> None:
+        arguments = on_a_cluster(made, pools=[L4], runner_image=bare)
+        platform = KubernetesPlatform("cluster", arguments)
+        InferenceService("digits", service_arguments(platform, live=live, standby=standby))
+
+    recording = record(program)
+    place = f"{registry}/" if registry is not None else ""
+    told = json.loads(recording.only(PROVIDER).inputs["kubernetes"]["value"])
+    assert told["runnerImage"] == f"{place}{bare}"
+    for revision, server in ((live, f"{place}tritonserver@{DIGEST}"), (standby, elsewhere)):
+        pod = recording.only(DEPLOYMENT, revision.id).inputs["spec"]["template"]["spec"]
+        assert [each["image"] for each in pod["containers"]] == [server]
+        assert [each["image"] for each in pod["initContainers"]] == [f"{place}{bare}"]
 
 
 def test_readiness_knows_the_pools_by_their_own_labels() -> None:

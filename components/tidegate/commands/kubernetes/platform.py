@@ -12,7 +12,11 @@ from tidegate.cluster.pod_proxy import PodProxy
 from tidegate.commands.kubernetes.history import events_of
 from tidegate.commands.kubernetes.revisions import release_in, revisions_named
 from tidegate.commands.kubernetes.service_watch import ClusterLooks
-from tidegate.commands.kubernetes.settings import cluster_settings, kubeconfig_of
+from tidegate.commands.kubernetes.settings import (
+    cluster_settings,
+    kubeconfig_of,
+    runner_image_of,
+)
 from tidegate.commands.kubernetes.status import cluster_status
 from tidegate.commands.kubernetes.takeover import ClusterTakeover
 from tidegate.commands.platforms import Say
@@ -122,6 +126,8 @@ async def cluster_platform(
     """The cluster that the stack file names. Raises SpecError when it names none."""
     settings = cluster_settings(file)
     config = read_kubeconfig(kubeconfig_of(settings, file, project, stack), settings.context)
+    image = runner_image_of(settings, file, project, stack)
+    settings = settings.model_copy(update={"runner_image": image})
     cluster, proxy = Cluster(config, settings.namespace), PodProxy(config)
     try:
         yield ClusterPlatform(cluster, proxy, settings)

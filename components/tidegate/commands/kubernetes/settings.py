@@ -7,6 +7,7 @@ from pydantic.alias_generators import to_camel
 
 from tidegate.commands.pulumi_update import Engine, PulumiError
 from tidegate.spec.errors import SpecError
+from tidegate.spec.image_names import in_registry, needs_registry
 from tidegate.spec.runner_pods import RunnerPods
 from tidegate.stack_file import StackFile
 
@@ -47,17 +48,34 @@ def kubeconfig_of(
     A cluster that this stack or another one makes is known by that stack's outputs. Raises
     SpecError when they cannot be read.
     """
-    maker = settings.cluster_stack or (stack if file.setting("cluster") is not None else None)
+    maker = _maker(settings, file, stack)
     if maker is None:
         if settings.kubeconfig is None:
             return None
         return str(project / Path(settings.kubeconfig).expanduser())
+    return _output(project, maker, "kubeconfig")
+
+
+def runner_image_of(settings: ClusterSettings, file: StackFile, project: Path, stack: str) -> str:
+    """With the registry that it is in. Raises SpecError as `kubeconfig_of`."""
+    maker = _maker(settings, file, stack)
+    if maker is None or not needs_registry(settings.runner_image):
+        return settings.runner_image
+    return in_registry(_output(project, maker, "registryUrl"), settings.runner_image)
+
+
+def _maker(settings: ClusterSettings, file: StackFile, stack: str) -> str | None:
+    """The stack that made the cluster, if one of Pulumi's did."""
+    return settings.cluster_stack or (stack if file.setting("cluster") is not None else None)
+
+
+def _output(project: Path, maker: str, name: str) -> str:
     try:
-        return Engine(project, maker).output("kubeconfig")
+        return Engine(project, maker).output(name)
     except PulumiError as error:
         raise SpecError(
-            "kubeconfig",
+            name,
             maker,
-            f"the stack's output `kubeconfig` cannot be read: {error}",
+            f"the stack's output `{name}` cannot be read: {error}",
             "a stack that has made its cluster, and a `pulumi login` to where its state is",
         ) from error

@@ -13,7 +13,7 @@ from xml.sax.saxutils import escape
 
 import pytest
 
-SILENCE_SECONDS = 20.0
+SILENCE_SECONDS = 60.0
 
 
 @dataclass

@@ -16,7 +16,7 @@ from tidegate.local.supervision import ProcessState, Program, SupervisionError, 
 
 pytestmark = pytest.mark.unit
 
-DEADLINE_SECONDS = 20.0
+DEADLINE_SECONDS = 60.0
 SECRET = "very-secret"  # noqa: S105  # a value to look for
 SERVER = (
     "import os, sys, time, pathlib, json; print('hello', *sys.argv[1:], flush=True); "
@@ -129,6 +129,7 @@ def test_a_job_that_goes_on_is_started_again_until_it_has_ended_well(
     command = [sys.executable, "-c", work, str(pids)]
     supervisor.start(Program("switch", command, restart="on-failure"))
     assert eventually(lambda: state_of(supervisor, "switch").state == "RUNNING")
+    assert eventually(lambda: pids.exists() and pids.read_text().endswith("\n"))
 
     os.kill(state_of(supervisor, "switch").pid, signal.SIGKILL)
 

@@ -1,9 +1,13 @@
+from functools import partial
+
 import pytest
 
 from tests.unit.provider.stand_ins import Said, StackOnStandIns
 from tidegate.provider.errors import ProviderError
+from tidegate.provider.resources import traffic_hold
 from tidegate.provider.resources.traffic_hold import TrafficHoldHandler
 from tidegate.provider.shared.hold_inputs import TrafficHoldInputs, TrafficHoldOutputs
+from tidegate.traffic.drain import drain
 from tidegate.traffic.routes import ServiceRoutes
 
 pytestmark = pytest.mark.unit
@@ -18,9 +22,9 @@ def route(stack: StackOnStandIns, **weights: int) -> None:
     stack.gateway.discovery.put_service(ServiceRoutes("digits", ("digits",), given, 30))
 
 
-async def delete(stack: StackOnStandIns, limit_seconds: float = 0.3) -> Said:
+async def delete(stack: StackOnStandIns) -> Said:
     said = Said()
-    outputs = TrafficHoldOutputs(drain_limit_seconds=limit_seconds)
+    outputs = TrafficHoldOutputs(drain_limit_seconds=0.3)
     await TrafficHoldHandler(stack).delete(said.operation, HELD, outputs)
     return said
 
@@ -76,14 +80,26 @@ async def test_it_waits_until_requests_in_flight_have_ended(
     assert polls >= 3
 
 
-async def test_at_the_limit_it_warns_and_lets_go(stack: StackOnStandIns) -> None:
+async def test_at_the_limit_it_warns_and_lets_go(
+    stack: StackOnStandIns, monkeypatch: pytest.MonkeyPatch
+) -> None:
     await stack.start_gateway()
     route(stack, other=100)
     stack.envoy.in_flight = {HELD: 2}
+    said = Said()
+    now = 0.0
 
-    (warning,) = (await delete(stack, limit_seconds=0.2)).warnings
+    async def sleep(seconds: float) -> None:
+        nonlocal now
+        now += seconds
 
-    assert warning.startswith(f"{HELD} still has 2 requests open after 0.2 s (http 2)")
+    monkeypatch.setattr(said.operation, "sleep", sleep)
+    monkeypatch.setattr(traffic_hold, "drain", partial(drain, clock=lambda: now))
+    outputs = TrafficHoldOutputs(drain_limit_seconds=2)
+    await TrafficHoldHandler(stack).delete(said.operation, HELD, outputs)
+
+    (warning,) = said.warnings
+    assert warning.startswith(f"{HELD} still has 2 requests open after 2.0 s (http 2)")
     assert "cut" in warning
 
 

@@ -112,7 +112,7 @@ def test_a_body_that_comes_to_a_halt_goes_on_where_it_was(
     manifest.write_text(json.dumps({name: digest_bytes(FILES[name])}))
     arguments = ["--files", str(manifest), "--source", "s3://models/serving"]
     with bucket_in_environment(monkeypatch) as bucket:
-        monkeypatch.setenv("AWS_READ_TIMEOUT", "300ms")  # a variable of the user's own stays
+        monkeypatch.setenv("AWS_READ_TIMEOUT", "1s")  # a variable of the user's own stays
         bucket.objects[f"serving/{name}"] = FILES[name]
         bucket.silent_after = 1_000_000
         began = time.monotonic()
@@ -121,7 +121,10 @@ def test_a_body_that_comes_to_a_halt_goes_on_where_it_was(
         assert time.monotonic() - began < SILENCE_SECONDS / 2
 
     assert (tmp_path / "models" / name).read_bytes() == FILES[name]
-    assert bucket.ranges == [None, f"bytes=1000000-{len(FILES[name]) - 1}"]
+    first, *again = bucket.ranges
+    assert first is None
+    # A busy machine may halt as well, and at any byte.
+    assert f"bytes=1000000-{len(FILES[name]) - 1}" in again
 
 
 def test_a_file_that_was_changed_at_its_source_is_named(

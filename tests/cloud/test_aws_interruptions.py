@@ -14,7 +14,7 @@ pytestmark = pytest.mark.cloud
 CLUSTER = "aws:eks/cluster:Cluster"
 NODE_GROUP = "aws:eks/nodeGroup:NodeGroup"
 FILES = "aws:efs/fileSystem:FileSystem"
-LONG = 60.0
+LONG = 180.0
 
 
 @pytest.fixture(scope="module")

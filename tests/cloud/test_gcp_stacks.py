@@ -19,8 +19,8 @@ from tests.cloud.gcp_clusters import (
     check_invariants,
 )
 from tests.cloud.harness.api_server import ApiServer, credential_calls, serve_clusters_of
-from tests.cloud.harness.faults import Fault
-from tests.cloud.harness.project import CloudProject
+from tests.cloud.harness.faults import Fault, release
+from tests.cloud.harness.project import CloudProject, interrupt
 from tests.cloud.harness.sdk_shapes import Sdk
 from tests.cloud.harness.stacks import change_pool
 from tests.cloud.services import check_another_stacks_services_run_on
@@ -59,13 +59,14 @@ def test_an_update_that_failed_and_was_interrupted_ends_like_one_that_was_not(
     )
     project.up(expect_failure=True)
     project.up(expect_failure=True)
-    project.fault(Fault("create", "delayAnswer", name="gpu-staging-l4", seconds=3))
+    project.fault(Fault("create", "delayAnswer", name="gpu-staging-l4", seconds=180))
     seen = len(project.cloud.operations())
     run = project.start_up()
     project.cloud.wait_for(
         lambda each: (each.action, each.name) == ("create", "gpu-staging-l4"), seen
     )
-    run.interrupt()
+    interrupt(run)
+    release(project.cloud)
     assert not run.wait().succeeded
     project.up()
     assert project.end_state() == staging_end

@@ -29,7 +29,7 @@ EMPTY_POOL, LARGER_POOL = "b200", "h100"
 CLAIM = "models"
 STORAGE_CLASS = "warm"
 SCHEDULING_SECONDS = 5
-SHORT_SECONDS, LONG_SECONDS = 10, 90
+SHORT_SECONDS, LONG_SECONDS = 10, 300
 """`readyTimeoutSeconds`: of those that wait until the end, and of those that need not."""
 
 

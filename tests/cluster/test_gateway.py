@@ -17,6 +17,7 @@ from tests.cluster.harness.credentials import ServingCertificate, serving_certif
 from tests.cluster.harness.envoy_gateway import NAMESPACE as ENVOY_NAMESPACE
 from tests.cluster.harness.envoy_gateway import EnvoyGateway
 from tests.cluster.routed_service import (
+    ENVOYS_SECONDS,
     HOST_NAME,
     Callers,
     create_namespace,
@@ -42,7 +43,11 @@ from tidegate.traffic.gateway_api.envoys import Envoy, find_envoys
 from tidegate.traffic.gateway_api.router import GatewayApiRouter
 from tidegate.traffic.switch_documents import Ending
 
-pytestmark = [pytest.mark.cluster, pytest.mark.asyncio(loop_scope="module")]
+pytestmark = [
+    pytest.mark.cluster,
+    pytest.mark.asyncio(loop_scope="module"),
+    pytest.mark.timeout(600),
+]
 
 PLACE, ELSEWHERE = "edge", "security"
 ENVOYS = 2
@@ -203,12 +208,12 @@ async def test_a_secret_that_is_missing_is_named_with_its_listener(
     with pytest.raises(ProviderError) as refused:
         await edge.readiness()
 
-    assert time.monotonic() - began < 10
+    assert time.monotonic() - began < 30
     assert {each.name for each in await edge.envoys()} == envoys
     await until(lambda: connections_fail(callers))
     began = time.monotonic()
     assert await connections_fail(callers)
-    assert time.monotonic() - began < 1, "a user who waits learns it late"
+    assert time.monotonic() - began < 5, "a user who waits learns it late"
     said = str(refused.value)
     assert said.startswith(f"Listener https of Gateway {PLACE}/tidegate has no valid certificate")
     assert f"Secret {PLACE}/missing-tls does not exist" in said
@@ -310,7 +315,7 @@ async def test_a_disturbed_switch_ends_as_declared_and_loses_nothing(
 
     assert outcome.ending is Ending.ADVANCED, outcome.reason
     assert met.failures == []
-    await until(edge.has_all_envoys)
+    await until(edge.has_all_envoys, ENVOYS_SECONDS)
     assert await router.observe("digits") == declared
     assert {(await callers.http()).text for _ in range(20)} == {TWO}
 

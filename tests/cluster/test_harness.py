@@ -39,7 +39,7 @@ from tests.cluster.routed_service import ENVOYS_SECONDS
 from tests.engine.harness.toolchain_environment import REPOSITORY
 from tests.engine.harness.waiting import wait_for
 
-pytestmark = pytest.mark.cluster
+pytestmark = [pytest.mark.cluster, pytest.mark.timeout(600)]
 
 MODELS = "registry.test/models/digits@sha256:" + "1" * 64
 READY_PATH = "/v2/models/digits/versions/1/ready"
@@ -141,9 +141,9 @@ def test_the_log_of_a_container_that_crashes_again_and_again(api: Client) -> Non
         return statuses[0] if statuses else None
 
     wait_for("the restart", lambda: (found := state()) and found.restartCount >= 1 and found)
-    wait_for("the back-off", lambda: state().state.waiting)
-    assert state().state.waiting.reason == "CrashLoopBackOff"
-    assert state().lastState.terminated.message == "no model\n"
+    backing_off = wait_for("the back-off", lambda: (found := state()).state.waiting and found)
+    assert backing_off.state.waiting.reason == "CrashLoopBackOff"
+    assert backing_off.lastState.terminated.message == "no model\n"
     assert "".join(api.log("crashing")) == "no model\n"
 
 

@@ -15,6 +15,7 @@ from tests.cluster.harness.cluster import KubernetesCluster
 from tests.cluster.harness.envoy_gateway import EnvoyGateway
 from tests.cluster.routed_service import (
     HOST_NAME,
+    WAIT_SECONDS,
     Callers,
     create_namespace,
     load,
@@ -38,7 +39,11 @@ from tidegate.traffic.gateway_api.objects import owned
 from tidegate.traffic.gateway_api.router import GatewayApiRouter
 from tidegate.traffic.router import RouterError, RoutesChangedError
 
-pytestmark = [pytest.mark.cluster, pytest.mark.asyncio(loop_scope="module")]
+pytestmark = [
+    pytest.mark.cluster,
+    pytest.mark.asyncio(loop_scope="module"),
+    pytest.mark.timeout(600),
+]
 
 ENVOYS = 2
 ONE, TWO = "digits-one", "digits-two"
@@ -180,21 +185,16 @@ async def test_counters_count_what_users_meet(router: GatewayApiRouter, callers:
             100,
         )
 
-    await until(counted, 10)
+    await until(counted)
 
 
-async def test_slow_requests_are_in_flight_and_in_the_latencies(
+async def test_slow_requests_are_in_the_latencies(
     router: GatewayApiRouter, callers: Callers
 ) -> None:
     await router.apply(service_routes(one=100))
     before = await router.user_counters(ONE)
     asked = [asyncio.ensure_future(callers.http(x_do="slow")) for _ in range(5)]
     asked_grpc = [asyncio.ensure_future(callers.grpc(x_do="slow")) for _ in range(3)]
-
-    async def all_in_flight() -> bool:
-        return await router.open_requests(ONE) == {"http": 5, "grpc": 3}
-
-    await until(all_in_flight, SLOW_SECONDS)
     await asyncio.gather(*asked, *asked_grpc)
 
     async def slow_ones() -> bool:
@@ -203,7 +203,28 @@ async def test_slow_requests_are_in_flight_and_in_the_latencies(
         were = {each.lower_seconds: each.count for each in before.latency}
         return sum(each.count - were.get(each.lower_seconds, 0) for each in late) == 8
 
-    await until(slow_ones, 10)
+    await until(slow_ones)
+
+
+async def test_requests_without_an_answer_are_in_flight(
+    router: GatewayApiRouter, callers: Callers
+) -> None:
+    await router.apply(replace(service_routes(one=100), request_timeout_seconds=WAIT_SECONDS))
+    asked = [asyncio.ensure_future(callers.http(x_do="hang")) for _ in range(5)]
+    asked_grpc = [asyncio.ensure_future(callers.grpc(x_do="hang")) for _ in range(3)]
+
+    async def all_in_flight() -> bool:
+        return await router.open_requests(ONE) == {"http": 5, "grpc": 3}
+
+    await until(all_in_flight)
+    for each in (*asked, *asked_grpc):
+        each.cancel()
+    await asyncio.gather(*asked, *asked_grpc, return_exceptions=True)
+
+    async def none_in_flight() -> bool:
+        return await router.active_requests(ONE) == 0
+
+    await until(none_in_flight)
 
 
 async def test_a_drain_waits_for_open_streams(router: GatewayApiRouter, callers: Callers) -> None:
@@ -458,9 +479,9 @@ async def test_streams_outlast_what_envoy_allows_by_default(
 async def test_a_stream_over_http_ends_at_its_limit(
     router: GatewayApiRouter, callers: Callers
 ) -> None:
-    await router.apply(replace(service_routes(one=100), max_stream_seconds=0.5))
+    await router.apply(replace(service_routes(one=100), max_stream_seconds=1.5))
 
-    assert 1 <= await callers.events(30) < 10
+    assert 1 <= await callers.events(300) < 150
 
 
 async def test_a_drain_ends_at_its_limit_and_says_what_is_open(
@@ -468,13 +489,17 @@ async def test_a_drain_ends_at_its_limit_and_says_what_is_open(
 ) -> None:
     await router.apply(service_routes(one=100))
     streams = asyncio.ensure_future(both_streams(callers, 100))
-    await asyncio.sleep(0.5)
+
+    async def have_begun() -> bool:
+        return await router.open_requests(ONE) == {"http": 1, "grpc": 1}
+
+    await until(have_begun)
     await router.apply(service_routes(two=100))
 
     drained = await drain(router, ONE, 1.0, asyncio.sleep, lambda line: None)
 
     assert drained.open_requests == {"http": 1, "grpc": 1}
-    assert 1.0 <= drained.seconds < 50 * EVENT_SECONDS
+    assert 1.0 <= drained.seconds < 100 * EVENT_SECONDS
     # They are on the old side until they end by themselves.
     assert await streams == (100, 100)
 

@@ -30,7 +30,11 @@ from tidegate.spec.traffic import CanaryStep, MaxRegression, SwitchStrategy
 from tidegate.traffic.gateway_api.envoys import find_envoys
 from tidegate.traffic.switch_documents import Ending
 
-pytestmark = [pytest.mark.cluster, pytest.mark.asyncio(loop_scope="module")]
+pytestmark = [
+    pytest.mark.cluster,
+    pytest.mark.asyncio(loop_scope="module"),
+    pytest.mark.timeout(600),
+]
 
 PLACE = "runner-jobs"
 ONE, TWO = "digits-one", "digits-two"

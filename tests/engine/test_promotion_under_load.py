@@ -1,5 +1,6 @@
 """Promotion and rollback while users keep asking."""
 
+import asyncio
 import time
 from collections.abc import Callable
 
@@ -7,11 +8,12 @@ import pytest
 
 from tests.engine.harness.load import BackgroundLoad
 from tests.engine.harness.project import Project
+from tests.engine.harness.waiting import wait_for
 from tidegate.gate.verdict import Outcome
 
 pytestmark = pytest.mark.engine
 
-SETTLED_SECONDS = 1.0
+USERS = 100
 
 
 def test_swap_is_gated_once_and_loses_no_request_in_either_direction(
@@ -25,20 +27,19 @@ def test_swap_is_gated_once_and_loses_no_request_in_either_direction(
 
     with full_load_on(project) as load:
         project.declare_digits(name, standby="1")
-        promotion = project.up()
+        project.up()
         promoted_at = time.monotonic()
         judged = project.attempts()[before:]
-        time.sleep(SETTLED_SECONDS)
+        wait_for_users(project, new)
         settled_at = time.monotonic()
 
         project.declare_digits("1", standby=name)
-        rollback = project.up()
+        project.up()
         rolled_back_at = time.monotonic()
-        time.sleep(SETTLED_SECONDS)
+        wait_for_users(project, old)
 
     assert [each.outcome for each in judged if each.revision == new][-1] is Outcome.PASS
     assert len(project.attempts()) == before + len(judged)  # none for the rollback
-    assert rollback.seconds < promotion.seconds
 
     report = load.report()
     assert report.failures == []
@@ -48,3 +49,13 @@ def test_swap_is_gated_once_and_loses_no_request_in_either_direction(
     assert report.revisions == [old, new]
     assert report.revisions_sent_between(promoted_at, settled_at) == {new}
     assert report.revisions_sent_between(rolled_back_at, time.monotonic()) == {old}
+
+
+def wait_for_users(project: Project, revision: str) -> None:
+    """Until so many have met the revision from now on."""
+
+    def met() -> int:
+        return asyncio.run(project.local.router().user_counters(revision)).requests
+
+    before = met()
+    wait_for(f"users of {revision}", lambda: met() >= before + USERS)

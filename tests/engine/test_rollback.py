@@ -1,6 +1,7 @@
 """What on-call types: promote, roll back, watch, on real servers while users keep asking."""
 
 import json
+import subprocess
 from collections.abc import Callable, Iterator
 from typing import Any
 
@@ -69,6 +70,7 @@ def test_a_running_canary_is_rolled_back_past_the_lock_that_its_update_holds(
     with load_on(project) as load:
         update = project.start_canary(new_revision, 30)
         watched = start_tidegate(project, "watch", "digits", "--json")
+        looks = _lines_to_a_look(watched)
         status = tidegate(project, "status", "--json")
         [under_way] = json.loads(status.output)["switches"]
         assert new_revision in under_way["under_way"]
@@ -76,7 +78,7 @@ def test_a_running_canary_is_rolled_back_past_the_lock_that_its_update_holds(
         back = tidegate(project, "rollback", "digits", "--now")
 
         overtaken = update.wait()
-        looks, _ = watched.communicate(timeout=60)
+        looks += watched.communicate(timeout=120)[0]
     assert back.exit_code == 0, back.output
     assert not overtaken.succeeded
     assert "somebody else moved the traffic" in overtaken.output
@@ -133,6 +135,17 @@ def _of_other(project: Project) -> list[dict[str, Any]]:
     """
     parent = f"InferenceService::{OTHER}"
     return [each for each in project.resources() if each.get("parent", "").endswith(parent)]
+
+
+def _lines_to_a_look(watch: "subprocess.Popen[str]") -> str:
+    """What it says until it has seen who takes traffic."""
+    assert watch.stdout is not None
+    lines = ""
+    while not _weights_seen(lines):
+        line = watch.stdout.readline()
+        assert line, f"it has ended: {lines}"
+        lines += line
+    return lines
 
 
 def _weights_seen(lines: str) -> list[dict[str, int]]:

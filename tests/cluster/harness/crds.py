@@ -15,7 +15,7 @@ from lightkube.resources.apiextensions_v1 import CustomResourceDefinition
 FIELD_MANAGER = "test-harness"
 FILES = {"gateway-crds": "*.yaml", "leaderworkerset-crds": "*_leaderworkersets.yaml"}
 """By folder of the tools, which files the tests need."""
-ESTABLISHED_SECONDS = 60.0
+ESTABLISHED_SECONDS = 180.0
 POLL_SECONDS = 0.1
 
 

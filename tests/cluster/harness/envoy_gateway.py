@@ -26,7 +26,7 @@ MANIFESTS = Path(__file__).with_name("envoy_gateway.yaml")
 GATEWAY_IMAGES = ("docker.io/envoyproxy/gateway", "docker.io/envoyproxy/gateway-dev")
 """Envoy Gateway's own, and what it takes for the shutdown manager beside each Envoy."""
 ENVOY_IMAGE = "docker.io/envoyproxy/envoy"
-START_SECONDS = 60.0
+START_SECONDS = 180.0
 
 create_global_resource("gateway.networking.k8s.io", "v1", "GatewayClass", "gatewayclasses")
 

@@ -11,7 +11,7 @@ from typing import Self
 from tests.engine.harness.toolchain_environment import REPOSITORY
 from tests.engine.harness.waiting import wait_for
 
-STOP_SECONDS = 30
+STOP_SECONDS = 90
 
 
 @dataclass(frozen=True)

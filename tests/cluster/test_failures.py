@@ -86,7 +86,7 @@ def test_a_gate_that_is_ended_decides_nothing(
 ) -> None:
     """By an eviction, by hand, with its node: each time the next update asks it again."""
     project = promotions.project
-    promotions.declare(gate={"profile": "long"})
+    promotions.declare(gate={"profile": "test-long"})
 
     update = project.start_up()
     pod = promotions.running_gate()

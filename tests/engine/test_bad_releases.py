@@ -20,7 +20,7 @@ from tests.engine.harness.releases import (
 
 pytestmark = pytest.mark.engine
 
-STRICT = {"gate": {"profile": "strict"}}
+STRICT = {"gate": {"profile": "test-strict"}}
 IMPATIENT = {"probes": {"readyTimeoutSeconds": 8}}
 
 

@@ -6,6 +6,7 @@ import pytest
 
 from tests.engine.harness.processes import listened_ports, listening, processes_of
 from tests.engine.harness.project import Project
+from tests.engine.harness.waiting import wait_for
 
 pytestmark = pytest.mark.engine
 
@@ -23,7 +24,8 @@ def test_destroy_leaves_only_evidence_and_the_stack_file(
     attempts = project.attempts()
 
     project.destroy()
-    assert processes_of(project.root) == []
+    # What was stopped needs a moment to be gone.
+    wait_for("the end of all processes", lambda: not processes_of(project.root))
     assert listened_ports(ports) == set()
     assert project.resources() == []
     assert not project.local.folder.socket.exists()

@@ -108,7 +108,7 @@ def test_killed_server_is_back_by_itself_and_up_changes_nothing(
         reply = client.grpc(client.example())
         return reply.status == "OK" and project.pid(name) != killed
 
-    wait_for(f"a prediction after {program} was killed", answers, 30, 0.2)
+    wait_for(f"a prediction after {program} was killed", answers)
     assert not project.up().changes
 
 

@@ -14,7 +14,7 @@ from tidegate.gate.verdict import Outcome
 
 pytestmark = pytest.mark.engine
 
-FAST, LONG = {"profile": "test"}, {"profile": "long"}
+FAST, LONG = {"profile": "test"}, {"profile": "test-long"}
 
 
 def kill_engine(_project: Project, update: Command) -> None:

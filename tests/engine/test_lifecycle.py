@@ -13,7 +13,7 @@ from tidegate.gate.verdict import Outcome
 
 pytestmark = pytest.mark.engine
 
-STRICT = {"profile": "strict"}
+STRICT = {"profile": "test-strict"}
 
 
 def outcomes(project: Project, revision: str) -> list[Outcome]:

@@ -45,10 +45,15 @@ FAST_PROFILE: Mapping[str, Any] = {
     "seed": 20261122,
     "maxRequests": 20000,
 }
-STRICT_PROFILE = {**FAST_PROFILE, "name": "strict", "deadlineSeconds": 4, "slos": {"p95": 2000}}
+STRICT_PROFILE = {
+    **FAST_PROFILE,
+    "name": "test-strict",
+    "deadlineSeconds": 4,
+    "slos": {"p95": 2000},
+}
 """For releases that are slow or hang. Its generator may be only 100 ms late, so on a machine with
 other work it decides less often."""
-LONG_PROFILE = {**FAST_PROFILE, "name": "long", "durationSeconds": 120}
+LONG_PROFILE = {**FAST_PROFILE, "name": "test-long", "durationSeconds": 120}
 """For gates that something is to happen to while they send."""
 PROFILES = (FAST_PROFILE, STRICT_PROFILE, LONG_PROFILE)
 
@@ -250,7 +255,7 @@ class Project:
 
         Their processes need a moment to end after they wrote what `up` waited for.
         """
-        deadline = time.monotonic() + 10
+        deadline = time.monotonic() + 60
         while True:
             states = self.local.supervisor.states()
             running = {name for name, state in states.items() if state.is_up} - {"gateway"}

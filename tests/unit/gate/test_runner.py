@@ -35,6 +35,7 @@ from tidegate.gate.evidence import latest_evidence
 from tidegate.gate.judging import judge_file
 from tidegate.gate.samples import Samples
 from tidegate.gate.verdict import Outcome, Verdict
+from tidegate.lease import CANCEL, LEASE
 from tidegate.spec.golden import GoldenData, save_golden
 from tidegate.spec.signature import TensorSpec
 
@@ -102,14 +103,19 @@ def test_unwanted_run_stops_without_verdict(tmp_path: Path, event: str) -> None:
     run_dir.mkdir()
     with serving(FakeServer()) as server:
         profile = make_short_profile(duration_seconds=60)
-        lease = 2.0 if event == "leaseLost" else None
-        make_request(tmp_path, server, profile=profile, lease_seconds=lease).write(
+        lease_seconds = 1.0 if event == "leaseLost" else None
+        make_request(tmp_path, server, profile=profile, lease_seconds=lease_seconds).write(
             run_dir / "request.json"
         )
+        lease = run_dir / LEASE
+        lease.touch()
+        in_an_hour = time.time() + 3600
+        os.utime(lease, (in_an_hour, in_an_hour))  # renewed until the load has begun
         runner = start_runner(run_dir)
         wait_for_event(run_dir, "started")
         if event == "cancelled":
-            (run_dir / "cancel").touch()
+            (run_dir / CANCEL).touch()
+        lease.touch()
         assert runner.wait(EVENT_SECONDS) == 4
     assert events(run_dir)[-1]["event"] == event
     assert not (run_dir / "verdict.json").exists()
@@ -186,7 +192,7 @@ def test_a_killed_runner_takes_its_workers_with_it_and_its_attempt_is_spent(
             time.sleep(0.05)
         again = start_runner(run_dir)
         wait_for_event(run_dir, "started", times=2)
-        (run_dir / "cancel").touch()
+        (run_dir / CANCEL).touch()
         assert again.wait(EVENT_SECONDS) == 4
     started = [event for event in events(run_dir) if event["event"] == "started"]
     assert [event["attempt"] for event in started] == [1, 2]

@@ -6,7 +6,7 @@ Files, records, Envoy's admin client and the router are the real ones.
 import json
 import os
 import re
-import socket
+import secrets
 import threading
 from collections.abc import Callable
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -19,6 +19,7 @@ from tidegate.files import read_json
 from tidegate.gate.verdict import Counts, GeneratorHealth, Outcome, Verdict
 from tidegate.local.gate_runs import GateRuns
 from tidegate.local.gateway import PROGRAM, Gateway
+from tidegate.local.ports import is_free
 from tidegate.local.slots import Slots
 from tidegate.local.stack import LocalStack
 from tidegate.local.state_folder import StateFolder
@@ -31,6 +32,7 @@ from tidegate.traffic.envoy.discovery import DiscoveryFiles
 Query = dict[str, list[str]]
 Answer = Callable[[str, Query], tuple[int, Any]]
 Stop = Callable[[], None]
+TEST_PORTS, WORKERS = range(20000, 32000), 16
 
 
 class StackOnStandIns(LocalStack):
@@ -279,11 +281,18 @@ def serve(port: int, answer: Answer) -> Stop:
 
 
 def free_ports(count: int) -> list[int]:
-    sockets = [socket.create_server(("127.0.0.1", 0)) for _ in range(count)]
-    ports = [int(each.getsockname()[1]) for each in sockets]
-    for each in sockets:
-        each.close()
-    return ports
+    """Ports that stay free until they are listened on.
+
+    They lie below those that clients take by chance, and no other of pytest's workers finds them.
+    """
+    worker = int(os.environ.get("PYTEST_XDIST_WORKER", "gw0").removeprefix("gw")) % WORKERS
+    ports = TEST_PORTS[worker::WORKERS]
+    found: list[int] = []
+    while len(found) < count:
+        port = secrets.choice(ports)
+        if port not in found and is_free(port):
+            found.append(port)
+    return found
 
 
 def make_verdict(outcome: Outcome) -> Verdict:

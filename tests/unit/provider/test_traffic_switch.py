@@ -22,7 +22,7 @@ def inputs(revision: str, standby: str | None = None) -> TrafficSwitchInputs:
         revision=revision,
         standby=standby,
         request_timeout_seconds=30,
-        drain_seconds=0.2,
+        drain_seconds=1,
     )
 
 

@@ -1,15 +1,16 @@
 """What stands between a conductor and the API server."""
 
 import asyncio
+from functools import partial
 
 import pytest
 
 from tests.unit.cluster.api_server import ApiServer
 from tests.unit.cluster.examples import GATEWAY, PLAN
-from tests.unit.runner.waiting import until
+from tests.unit.runner.waiting import LIMIT_SECONDS, until
 from tests.unit.traffic.conducting import BEFORE, NEW, OLD, TARGET, FakeRouter
 from tidegate.cluster.errors import ForbiddenError, UnreachableError
-from tidegate.cluster.leases import Leases
+from tidegate.cluster.leases import LeaseAge, Leases
 from tidegate.records.switches import SwitchRecords, SwitchRun
 from tidegate.runner import wanted as wanted_module
 from tidegate.runner.buffered_records import BufferedRecords
@@ -138,14 +139,18 @@ async def test_a_run_cancelled_before_its_pod_began_is_not_wanted(
 async def test_a_lease_that_nobody_renews_is_lost(
     api: ApiServer, run: SwitchRun, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    now = 0.0
     monkeypatch.setattr(wanted_module, "POLL_SECONDS", 0.02)
+    monkeypatch.setattr(wanted_module, "LeaseAge", partial(LeaseAge, lambda: now))
     leases = Leases(api.cluster())
-    wanted = WantedRun(leases, run.name, "runner-1", lease_seconds=0.5)
+    wanted = WantedRun(leases, run.name, "runner-1", lease_seconds=60)
     async with wanted.watched():
         for _ in range(5):
+            now += 50
             await leases.renew(run.name, SERVICE)
-            await asyncio.sleep(0.05)
-        assert wanted.stop_reason() is None
+            await wanted.check_holder()
+            assert wanted.stop_reason() is None
+        now += 61
         await until(lambda: wanted.stop_reason() is not None)
         assert wanted.stop_reason() == "leaseLost"
 
@@ -153,15 +158,21 @@ async def test_a_lease_that_nobody_renews_is_lost(
 async def test_time_without_an_api_server_does_not_count(
     api: ApiServer, run: SwitchRun, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(wanted_module, "POLL_SECONDS", 0.02)
-    wanted = WantedRun(Leases(api.cluster()), run.name, "runner-1", lease_seconds=0.4)
+    now = 0.0
+    monkeypatch.setattr(wanted_module, "LeaseAge", partial(LeaseAge, lambda: now))
+    # No look but those that are made here.
+    monkeypatch.setattr(wanted_module, "POLL_SECONDS", 3600)
+    wanted = WantedRun(Leases(api.cluster()), run.name, "runner-1", lease_seconds=60)
     async with wanted.watched():
         api.is_down = True
-        await asyncio.sleep(0.7)
+        now += 1000
         with pytest.raises(UnreachableError):
             await wanted.check_holder()
         assert wanted.stop_reason() is None
         api.is_down = False
+        now += 1
+        await wanted.check_holder()
+        assert wanted.stop_reason() is None
 
 
 async def test_a_second_process_on_the_same_run_ends_the_first(
@@ -174,11 +185,16 @@ async def test_a_second_process_on_the_same_run_ends_the_first(
 
     async def work() -> None:
         async with first.watched():
-            await asyncio.sleep(30)
+            await asyncio.sleep(3600)
 
     working = asyncio.create_task(work())
-    await asyncio.sleep(0.1)
-    async with second.watched(), asyncio.timeout(10):
+
+    async def is_held() -> bool:
+        state = await leases.state(run.name)
+        return state is not None and state.holder == "runner-1"
+
+    await until(is_held)
+    async with second.watched(), asyncio.timeout(LIMIT_SECONDS):
         with pytest.raises(asyncio.CancelledError):
             await working
         with pytest.raises(AnotherRunnerError):

@@ -58,15 +58,20 @@ async def in_flight(stage: Stage, revision: str, count: int) -> None:
 
 
 async def test_a_stream_ends_at_the_services_limit(stage: Stage) -> None:
-    await stage.gateway.router.apply(replace(ROUTES, max_stream_seconds=1))
+    await stage.gateway.router.apply(replace(ROUTES, max_stream_seconds=2))
+    await stage.open_connections()
 
-    stream = stage.stream()
-    await stream.write(b"0")
-    assert await stream.read() == b"digits-1-a 0"
-    ended = await refused(stream.read())
-    with pytest.raises(httpx.RemoteProtocolError):
-        await stage.get(EVENTS, x_events="40")
+    async def of_http() -> None:
+        with pytest.raises(httpx.RemoteProtocolError):
+            await stage.get(EVENTS, x_events="400")
 
+    async def of_grpc() -> grpc.aio.AioRpcError:
+        stream = stage.stream()
+        await stream.write(b"0")
+        assert await stream.read() == b"digits-1-a 0"
+        return await refused(stream.read())
+
+    ended, _ = await asyncio.gather(of_grpc(), of_http())
     assert ended.code() in {grpc.StatusCode.INTERNAL, grpc.StatusCode.DEADLINE_EXCEEDED}
     assert (await counted_requests(stage.gateway.router, ONE, 2)).errors == 2
 

@@ -82,9 +82,13 @@ async def test_requests_of_a_share_without_a_healthy_server_are_its_errors(stage
 
 
 async def test_a_caller_who_gives_up_has_met_no_error_but_a_long_wait(stage: Stage) -> None:
-    with pytest.raises(httpx.ReadTimeout):
-        await stage.http.get(INFER, headers={DO: "hang"}, timeout=1)
-    late = await refused(stage.call(seconds=1, x_do="hang"))
+    await stage.open_connections()
+
+    async def gives_up() -> None:
+        with pytest.raises(httpx.ReadTimeout):
+            await stage.http.get(INFER, headers={DO: "hang"}, timeout=3)
+
+    late, _ = await asyncio.gather(refused(stage.call(seconds=3, x_do="hang")), gives_up())
     assert late.code() is grpc.StatusCode.DEADLINE_EXCEEDED
 
     counters = await counted_requests(stage.gateway.router, ONE, 2, timed=2)

@@ -12,6 +12,7 @@ import pytest
 
 from tests.engine.harness.gateway import RunningGateway, running_gateway
 from tests.engine.harness.upstream import SERVICE, Upstream, raw
+from tests.engine.harness.waiting import LIMIT_SECONDS
 from tidegate.traffic.routes import REVISION_HEADER, ServiceRoutes
 
 ONE, TWO = "digits-1-a", "digits-2-b"
@@ -41,6 +42,11 @@ class Stage:
         answer = await call
         return answer.decode(), str(dict(await call.initial_metadata()).get(REVISION_HEADER))
 
+    async def open_connections(self) -> None:
+        """So that a request has all of its time. It names its revision: no user is counted."""
+        await self.get(x_tidegate_revision=ONE)
+        await self.call(x_tidegate_revision=ONE)
+
     def stream(self) -> Any:
         return self.channel.stream_stream(f"/{SERVICE}/ModelStreamInfer", raw, raw)()
 
@@ -55,7 +61,9 @@ async def stage_in(folder: Path) -> AsyncIterator[Stage]:
     one, two = Upstream(ONE), Upstream(TWO)
     async with (
         running_gateway(folder) as gateway,
-        httpx.AsyncClient(base_url=f"http://{gateway.target}", trust_env=False) as http,
+        httpx.AsyncClient(
+            base_url=f"http://{gateway.target}", trust_env=False, timeout=LIMIT_SECONDS
+        ) as http,
         grpc.aio.insecure_channel(
             gateway.target, options=[("grpc.enable_retries", 0), ("grpc.enable_http_proxy", 0)]
         ) as channel,

@@ -36,22 +36,21 @@ def services(pool: str) -> dict[str, Any]:
     }
 
 
-def check_another_stacks_services_run_on(cluster: CloudProject, pool: str) -> None:
-    """A second stack takes kubeconfig, pools and evidence from what the cluster's stack put out."""
+def check_services_run_on(cluster: CloudProject, services: CloudProject, pool: str) -> None:
+    """The stack of services takes from what the cluster's stack, maybe itself, has put out."""
     outputs = cluster.outputs()
-    other = stack_on(cluster, pool)
-    planned = list(_planned(other))
+    planned = list(_planned(services))
     (deployment,) = (each for each in planned if each["type"].endswith(":Deployment"))
     pod = deployment["inputs"]["spec"]["template"]["spec"]
     (made,) = (each for each in outputs["pools"] if each["name"] == pool)
     assert pod["nodeSelector"] == made["nodeLabels"]
     tainted = {each["key"] for each in pod["tolerations"]}
     assert {"nvidia.com/gpu", "tidegate.dev/purpose"} <= tainted
-    told = _told_provider(other)
+    told = _told_provider(services)
     assert told["kubeconfig"] == outputs["kubeconfig"]
     assert told["runnerImage"] == f"{outputs['registryUrl']}/{RUNNER}"
     assert [each["image"] for each in pod["initContainers"]] == [told["runnerImage"]]
-    assert told["evidence"] == f"{outputs['releaseBucketUrl']}/evidence/services"
+    assert told["evidence"] == f"{outputs['releaseBucketUrl']}/evidence/{services.stack}"
 
 
 def stack_on(cluster: CloudProject, pool: str) -> CloudProject:

@@ -8,7 +8,7 @@ import pytest
 from tests.cloud.harness.api_server import ApiServer, credential_calls, serve_clusters_of
 from tests.cloud.harness.project import CloudProject
 from tests.cloud.harness.stacks import change_pool
-from tests.cloud.services import check_another_stacks_services_run_on
+from tests.cloud.services import check_services_run_on, stack_on
 
 pytestmark = pytest.mark.cloud
 
@@ -31,7 +31,7 @@ def test_a_second_up_changes_nothing(staging: CloudProject) -> None:
 
 
 def test_services_of_another_stack_run_on_it(staging: CloudProject, api_server: ApiServer) -> None:
-    check_another_stacks_services_run_on(staging, "l40s")
+    check_services_run_on(staging, stack_on(staging, "l40s"), "l40s")
     name = staging.outputs()["clusterName"]
     assert credential_calls(staging) == {
         f"aws --region us-east-1 eks get-token --cluster-name {name}"

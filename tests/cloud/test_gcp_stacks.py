@@ -23,7 +23,7 @@ from tests.cloud.harness.faults import Fault, release
 from tests.cloud.harness.project import CloudProject, interrupt
 from tests.cloud.harness.sdk_shapes import Sdk
 from tests.cloud.harness.stacks import change_pool
-from tests.cloud.services import check_another_stacks_services_run_on
+from tests.cloud.services import check_services_run_on, stack_on
 
 pytestmark = pytest.mark.cloud
 
@@ -74,7 +74,7 @@ def test_an_update_that_failed_and_was_interrupted_ends_like_one_that_was_not(
 
 
 def test_services_of_another_stack_run_on_it(staging: CloudProject, api_server: ApiServer) -> None:
-    check_another_stacks_services_run_on(staging, "l4")
+    check_services_run_on(staging, stack_on(staging, "l4"), "l4")
     assert credential_calls(staging) == {"gke-gcloud-auth-plugin"}
     assert "/apis/apps/v1/namespaces/inference/deployments" in api_server.asked
 

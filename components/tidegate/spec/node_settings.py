@@ -24,7 +24,8 @@ GKE_IMAGES: dict[ImageFamily, str] = {"cos": "COS_CONTAINERD", "ubuntu": "UBUNTU
 _GRAVITON = re.compile(r"(a1|[a-z]+[0-9]+[a-z]*g[a-z]*)\.")
 """After the generation comes a `g`: m7g, c7gn, im4gn, g5g. Before it, g6e, it is the family."""
 
-AWS_BOOT_DISKS = ("gp3", "io2")
+AWS_BOOT_DISKS = ("gp3",)
+"""io1 and io2 need IOPS beside the size, which nobody needs of a boot disk."""
 
 
 class Disks(SpecModel):

@@ -41,11 +41,9 @@ def plans() -> tuple[Document, ...]:
                 "g6e.12xlarge",
                 name="lean",
                 image={"family": "bottlerocket"},
-                disks={"bootType": "io2"},
+                disks={"bootType": "gp3"},
             ),
-            pool(
-                "g6.12xlarge", name="disk", disks={"bootType": "io2"}, capacity=reserved(3), **ZONE
-            ),
+            pool("g6.12xlarge", name="held", capacity=reserved(3), **ZONE),
             pool("g6.8xlarge", name="spot", capacity={"kind": "spot"}),
             elastic("demand", "g6.4xlarge"),
             elastic("cheap", "g6.2xlarge", capacity={"kind": "spot"}),

@@ -256,7 +256,7 @@ def elastic_pools() -> SearchStrategy[Document]:
                 "image": st.fixed_dictionaries(
                     {"family": st.sampled_from(["al2023", "bottlerocket"])}
                 ),
-                "disks": st.fixed_dictionaries({"bootType": st.sampled_from(["gp3", "io2"])}),
+                "disks": st.fixed_dictionaries({"bootType": st.just("gp3")}),
                 "taints": st.just([{"key": "example.com/own", "effect": "NoExecute"}]),
                 "repair": st.booleans(),
             },

@@ -1,6 +1,7 @@
 """The cluster under services whose stack did not make it."""
 
-from settings import Settings, SettingsError, settings_key
+from settings import Settings, SettingsError
+from settings_model import settings_key
 from tidegate.kubernetes.cluster_outputs import ClusterOutputs, outputs_of_stack
 from tidegate.spec.errors import SpecError
 

@@ -17,8 +17,8 @@ from settings import (
     Settings,
     SettingsError,
     profile_path,
-    settings_key,
 )
+from settings_model import settings_key
 from tidegate.gate.profile import Profile, load_profile, override_profile
 from tidegate.spec.errors import SpecError
 from tidegate.spec.release import Release, load_release

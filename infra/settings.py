@@ -3,7 +3,6 @@
 import difflib
 import json
 from collections.abc import Mapping, Sequence
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import Annotated, Any, Self, get_origin
 
@@ -11,19 +10,17 @@ from pydantic import AfterValidator, BaseModel, Field, ValidationError, model_va
 
 from cluster_pools import pools_of, with_pools
 from kubernetes_settings import KubernetesSettings, ServiceOnKubernetes
-from settings_model import SettingsModel
+from plan_findings import plan_findings
+from settings_model import NAMESPACE, SettingsModel, settings_key
 from tidegate.gate.evidence_store import check_address
 from tidegate.spec.accelerator_pool import AcceleratorPool
 from tidegate.spec.cluster_plan import ClusterPlan
-from tidegate.spec.cluster_rules import cluster_errors
 from tidegate.spec.errors import SpecError
 from tidegate.spec.revision import Probes
 from tidegate.spec.standby import StandbyMode
-from tidegate.spec.state_plan import StatePlan, state_errors
+from tidegate.spec.state_plan import StatePlan
 from tidegate.spec.traffic import Affinity, SwitchStrategy
 from tidegate.spec.workload_identity import WorkloadIdentity
-
-NAMESPACE = "tidegate"
 
 
 class SettingsError(Exception):
@@ -150,7 +147,8 @@ def load_settings(configuration: Mapping[str, str], stack_file: str) -> Settings
     except ValidationError as error:
         findings += [_sentence(stack_file, each) for each in error.errors(include_url=False)]
         raise SettingsError(findings) from error
-    if findings := findings + _plan_findings(settings, stack_file):
+    findings += [f"{stack_file}: {each}" for each in plan_findings(settings)]
+    if findings:
         raise SettingsError(findings)
     return settings if settings.cluster is None else settings.on_pools(pools_of(settings.cluster))
 
@@ -162,57 +160,6 @@ def _missing(own: Mapping[str, Any]) -> list[str]:
     needed = ("platform",) if "cluster" in own else ("platform", "services")
     alone = "cluster" in own and not own.get("services")
     return [] if alone else [key for key in needed if key not in own]
-
-
-def _plan_findings(settings: Settings, stack_file: str) -> list[str]:
-    """What the cloud would refuse, and what does not go together."""
-    if settings.state is not None:
-        return _state_findings(settings.state, settings, stack_file)
-    if settings.cluster is None:
-        return _evidence_findings(settings, stack_file)
-    key = f"{stack_file}: {settings_key('cluster')}"
-    findings = [f"{key}.{each}" for each in cluster_errors(settings.cluster, datetime.now(UTC))]
-    if settings.platform is not None and settings.platform.local is not None:
-        findings.append(
-            f"{key}: cannot work: the platform is local. Instead: write platform.kubernetes, or "
-            "give the cluster a stack of its own."
-        )
-    platform = settings.kubernetes
-    if platform is not None and (platform.kubeconfig or platform.context or platform.cluster_stack):
-        findings.append(
-            f"{key}: cannot work: platform.kubernetes names another cluster. Instead: remove its "
-            "kubeconfig, context and clusterStack, or give the cluster a stack of its own."
-        )
-    return findings + _evidence_findings(settings, stack_file)
-
-
-def _state_findings(plan: StatePlan, settings: Settings, stack_file: str) -> list[str]:
-    key = f"{stack_file}: {settings_key('state')}"
-    findings = [f"{key}.{each}" for each in state_errors(plan)]
-    if settings.model_fields_set != {"state"}:
-        findings.append(
-            f"{key}: cannot work: what the stack makes beside the bucket has its own state outside "
-            "of it. Instead: give the bucket a stack of its own."
-        )
-    return findings
-
-
-def _evidence_findings(settings: Settings, stack_file: str) -> list[str]:
-    """What another stack's cluster has is known when its outputs are, see `cluster_stack`."""
-    platform, plan = settings.kubernetes, settings.cluster
-    if platform is None or platform.evidence is not None or platform.cluster_stack is not None:
-        return []
-    key = f"{stack_file}: {settings_key('platform', 'kubernetes', 'evidence')}"
-    if plan is None:
-        return [f"{key}: is missing. Instead: add it."]
-    if plan.storage.cold is None:
-        return [f"{key}: is missing. Instead: add it, or a bucket as cluster.storage.cold."]
-    return []
-
-
-def settings_key(*path: str) -> str:
-    """How a key is written in messages: `tidegate:services.digits.release`."""
-    return f"{NAMESPACE}:" + ".".join(path)
 
 
 def profile_path(root: Path, name: str) -> Path:

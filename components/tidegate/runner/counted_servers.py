@@ -45,7 +45,8 @@ class CountedServers:
     async def _go_on(self) -> None:
         while True:
             await asyncio.sleep(LOOK_SECONDS)
-            await self._tell()
+            with contextlib.suppress(ForbiddenError):
+                await self._tell()
 
     async def _tell(self) -> bool:
         """Whether the API server told us."""

@@ -19,6 +19,7 @@ from tidegate.gate.verdict import Verdict
 from tidegate.lease import CANCEL, LEASE
 from tidegate.records.gate_documents import GateProgress, VerdictNote
 from tidegate.records.gates import GOLDEN, REQUEST, GateRecords, GateRun
+from tidegate.runner.beginning import once_heard
 from tidegate.runner.counted_servers import CountedServers
 from tidegate.runner.environment import RunnerEnvironment
 from tidegate.runner.pool_turn import PoolTurn
@@ -44,7 +45,8 @@ class Gating:
     async def carry_out(self) -> int:
         """Exit code of the gate. Raises ClusterError when the run cannot be read."""
         name = self._environment.run
-        run = await self._records.run(name)
+        # A gate's Job is not made again: what ends it here costs the user an `up`.
+        run = await once_heard(lambda: self._records.run(name))
         if run is None:
             raise NotFoundError(f"there is no record {name} of a gate's run")
         if run.verdict is not None and run.verdict.request_digest == run.request.digest:

@@ -8,6 +8,7 @@ from typing import Any, Literal
 
 from tidegate.cluster.errors import ClusterError
 from tidegate.cluster.leases import LeaseAge, Leases
+from tidegate.runner.beginning import once_heard
 
 POLL_SECONDS = 1.0
 
@@ -56,7 +57,7 @@ class WantedRun:
 
         The work inside is cancelled when another process takes the run over.
         """
-        await self._leases.hold(self._run, self._holder)
+        await once_heard(lambda: self._leases.hold(self._run, self._holder))
         # It may have been cancelled while its pod was being started.
         with contextlib.suppress(ClusterError):
             await self._look()

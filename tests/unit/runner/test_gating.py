@@ -12,13 +12,14 @@ from tests.unit.gate.builders import make_profile, make_request
 from tests.unit.gate.kserve_fake import FakeServer, serving
 from tests.unit.runner.waiting import until
 from tidegate.cluster import names
+from tidegate.cluster.errors import UnreachableError
 from tidegate.cluster.leases import Leases
 from tidegate.gate.request import GateRequest
 from tidegate.gate.runner import EXIT_STOPPED
 from tidegate.gate.verdict import Outcome
 from tidegate.records.gate_documents import VerdictNote
 from tidegate.records.gates import GateRecords, GateRun
-from tidegate.runner import pool_turn
+from tidegate.runner import beginning, pool_turn
 from tidegate.runner.environment import RunnerEnvironment
 from tidegate.runner.gating import Gating
 
@@ -118,6 +119,42 @@ async def test_a_gate_waits_for_its_pool_and_says_for_whom(
         assert found.progress.message == "waiting: team-b/gate-0ther holds the accelerator pool l4"
         await leases.give_back(name, other)
         assert await asyncio.wait_for(task, 40) < EXIT_STOPPED
+
+
+async def test_a_gate_that_begins_as_the_api_server_restarts_waits_for_it(
+    api: ApiServer, server: FakeServer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(beginning, "RETRY_SECONDS", 0.01)
+    long = make_profile(duration_seconds=60)
+    run = await submitted(api, request_for(server, tmp_path, profile=long), tmp_path)
+    records, silences, hold = GateRecords(api.cluster()), 2, Leases.hold
+
+    async def holds(leases: Leases, name: str, holder: str) -> None:
+        nonlocal silences
+        silences -= 1
+        if silences >= 0:
+            raise UnreachableError("https://api.test:6443 does not answer")
+        await hold(leases, name, holder)
+
+    monkeypatch.setattr(Leases, "hold", holds)
+    api.refusals = [(503, "starting"), (503, "starting")]
+
+    async with carried_out(api, environment(run, tmp_path)) as task:
+        await until(lambda: not api.refusals)
+        await until(lambda: has_progress(records, run))
+        await Leases(api.cluster()).ask_to_cancel(run.name)
+        assert await asyncio.wait_for(task, 30) == EXIT_STOPPED
+
+
+async def test_a_gate_that_nobody_answers_says_so(
+    api: ApiServer, server: FakeServer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(beginning, "SILENCE_SECONDS", 0.0)
+    run = await submitted(api, request_for(server, tmp_path), tmp_path)
+    api.is_down = True
+
+    with pytest.raises(UnreachableError, match="does not answer"):
+        await Gating(api.cluster(), environment(run, tmp_path)).carry_out()
 
 
 async def test_a_cancelled_gate_has_no_verdict(

@@ -25,5 +25,5 @@ RULES = {
     # Objects with names of their own in the chart belong to the first release.
     "kubernetes:helm.sh/v3:Release": TypeRule(
         "{namespace}/{name}", unique=("namespace", "chart"), replaces=("namespace",)
-    )
+    ),
 }

@@ -54,6 +54,17 @@ JOB_OBJECT = {"metadata": {"name": "gate-1f00aa11-001"}, "spec": {}}
             ['admission webhook "a.b.c" denied the request: no owner'],
         ),
         (
+            422,
+            status(
+                422,
+                "Invalid",
+                "jobs.batch \"x\" is forbidden: ValidatingAdmissionPolicy 'owners' with binding "
+                "'owners' denied request: name an owner",
+            ),
+            WebhookError,
+            ["denied request: name an owner", "Whoever made that policy can say why"],
+        ),
+        (
             500,
             status(500, "InternalError", 'Internal error: failed calling webhook "a.b.c": EOF'),
             SilentWebhookError,

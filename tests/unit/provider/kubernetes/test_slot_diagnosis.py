@@ -87,6 +87,11 @@ def test_a_workload_that_is_missing_is_named_with_what_brings_it_back() -> None:
         ('admission webhook "deny.example.com" denied the request: no', "can say why"),
         ('failed calling webhook "deny.example.com": connection refused', "can say why"),
         (
+            "pods \"x\" is forbidden: ValidatingAdmissionPolicy 'owners' with binding 'owners' "
+            "denied request: name an owner",
+            "Whoever made that policy can say why",
+        ),
+        (
             'pods "x" is forbidden: error looking up service account inference/models: '
             'serviceaccount "models" not found',
             "Make that ServiceAccount, or name one that is there as serviceAccount",

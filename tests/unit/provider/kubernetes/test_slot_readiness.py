@@ -10,6 +10,7 @@ from tests.unit.provider.kubernetes.objects import (
     Object,
     deployment,
     endpoint_slice,
+    event,
     ready_pod,
     unscheduled_pod,
     waiting,
@@ -170,6 +171,23 @@ async def test_a_slot_that_lost_pods_is_told_and_is_no_difference(
 
     assert found.changed == ()
     assert "has 1 of 2 pods ready: Pod" in found.notes[0]
+
+
+async def test_a_server_whose_node_is_lost_is_told(
+    api: ApiServer, handler: SlotReadinessHandler
+) -> None:
+    lost = starting_pod("b", phase="Running")
+    put(api, ready_pod("a"), lost)
+    api.put("events", event(api.get(POD.plural, "b"), "NodeNotReady", "Node is not ready"))
+
+    found = await handler.diff(REVISION, READY, inputs(), inputs())
+
+    assert found.changed == ()
+    assert found.notes == (
+        f"{REVISION} has 1 of 2 pods ready: Pod b is on a node that is not ready: "
+        "Node is not ready",
+    )
+    assert "is on a node that is not ready" in await refused(handler, timeout_seconds=0.05)
 
 
 async def test_other_replicas_are_waited_for_again(handler: SlotReadinessHandler) -> None:

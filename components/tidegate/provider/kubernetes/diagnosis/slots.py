@@ -114,6 +114,8 @@ def _explained(message: str) -> str:
         return f"{said}. Free some of the quota, or have it raised"
     if "admission webhook" in said or "failed calling webhook" in said:
         return f"{said}. Whoever runs that webhook can say why"
+    if "ValidatingAdmissionPolicy" in said:
+        return f"{said}. Whoever made that policy can say why"
     if "violates PodSecurity" in said:
         return f"{said}. The namespace's pod security level does not allow these pods"
     if "looking up service account" in said:

@@ -24,7 +24,8 @@ from tidegate.gate.verdict import Outcome
 from tidegate.records.drains import DrainRecords
 from tidegate.records.gate_documents import VerdictNote
 from tidegate.records.gates import GateRecords
-from tidegate.records.switches import SwitchRecords, SwitchRun
+from tidegate.records.switch_run import SwitchRun
+from tidegate.records.switches import SwitchRecords
 from tidegate.spec.digests import digest_bytes
 from tidegate.spec.publishing import publish
 from tidegate.spec.release import Release, Repository, load_release

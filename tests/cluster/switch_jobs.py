@@ -17,7 +17,8 @@ from tidegate.cluster.leases import Leases
 from tidegate.jobs.runner_jobs import RunnerJob, job_object
 from tidegate.kubernetes.runner_access import runner_access
 from tidegate.provider.configuration import KubernetesConfiguration
-from tidegate.records.switches import SwitchRecords, SwitchRun
+from tidegate.records.switch_run import SwitchRun
+from tidegate.records.switches import SwitchRecords
 from tidegate.spec.kubernetes_gateway import GatewayReference
 from tidegate.spec.traffic import SwitchStrategy
 from tidegate.traffic.gateway_api.recorded import RecordedRoutes

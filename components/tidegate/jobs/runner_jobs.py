@@ -11,7 +11,7 @@ from tidegate.cluster.pull_secrets import pull_secrets
 from tidegate.gate.evidence_store import bucket_scheme
 from tidegate.gate.profile import Profile
 from tidegate.gate.rates import REQUESTS_PER_SECOND_AND_WORKER
-from tidegate.records.switches import SwitchRun
+from tidegate.records.switch_run import SwitchRun
 from tidegate.spec.model_source import endpoint_environment
 from tidegate.spec.runner_pods import RunnerPods
 

@@ -2,18 +2,29 @@
 
 import json
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 from typing import Any
 
 from tidegate.cluster import names
-from tidegate.cluster.client import Cluster, Object
+from tidegate.cluster.client import Cluster
 from tidegate.cluster.kinds import CONFIG_MAP, JOB, LEASE
 from tidegate.cluster.leases import Leases
 from tidegate.gate.clock import utc_now
-from tidegate.records.config_map import change, config_map, packed, text, unpacked
+from tidegate.records.config_map import change, config_map, packed, unpacked
 from tidegate.records.switch_journal import appended, events, journal_line
+from tidegate.records.switch_run import (
+    DECISION,
+    GATEWAY,
+    OUTCOME,
+    PROGRESS,
+    REFERENCE,
+    REQUEST,
+    RESTARTS,
+    SwitchRun,
+    parse_run,
+)
 from tidegate.spec.kubernetes_gateway import GatewayReference
-from tidegate.traffic.conductor_parts import Position, Snapshot, snapshots
+from tidegate.traffic.conductor_parts import Snapshot, snapshots
 from tidegate.traffic.switch_documents import (
     Decision,
     Ending,
@@ -31,50 +42,8 @@ LATEST_RUN = "latestRun"
 SERVED = "served.json"
 OVERRIDE = "override.json"
 JOURNAL = "journal.jsonl"
-REQUEST = "request.json"
-GATEWAY = "gateway.json"
-PROGRESS = "progress.json"
-DECISION = "decision.json"
-REFERENCE = "reference.json.gz"
-OUTCOME = "outcome.json"
-RESTARTS = "restarts"
 
 Edit = Callable[[dict[str, str]], dict[str, str] | None]
-
-
-@dataclass(frozen=True)
-class SwitchRun:
-    """`switch.<service>.<run>`. Its Job is `names.switch_job(service, number, restarts)`."""
-
-    name: str
-    number: int
-    request: SwitchRequest
-    gateway: GatewayReference
-    progress: SwitchProgress | None
-    decision: Decision | None
-    outcome: SwitchOutcome | None
-    restarts: int
-
-    @property
-    def position(self) -> Position:
-        """Where a conductor that takes the run up begins or goes on."""
-        return Position.after(self.progress, self.decision)
-
-    @property
-    def may_have_moved(self) -> bool:
-        """Whether a conductor got so far; it writes its progress before it moves anything."""
-        return self.progress is not None
-
-    @property
-    def is_in_force(self) -> bool:
-        """Whether every Envoy has confirmed the routes that the run goes to."""
-        if self.outcome is not None:
-            return self.outcome.ending is Ending.ADVANCED
-        return (
-            self.decision is None
-            and self.progress is not None
-            and self.progress.state == "draining"
-        )
 
 
 class SwitchRecords:
@@ -112,16 +81,16 @@ class SwitchRecords:
         words = f"a switch from {plan.from_revision} to {plan.to_revision} was asked for"
         await self.note(service, "submitted", words, run=number, user=user)
         await self._forget_old_runs(service)
-        return _run(made)
+        return parse_run(made)
 
     async def run(self, name: str) -> SwitchRun | None:
         found = await self._cluster.find(CONFIG_MAP, name)
-        return _run(found) if found is not None else None
+        return parse_run(found) if found is not None else None
 
     async def runs(self, service: str) -> list[SwitchRun]:
         """The last KEPT_RUNS runs, newest first."""
         labels = names.labels(service, record="switch-run")
-        found = [_run(each) for each in await self._cluster.select(CONFIG_MAP, labels)]
+        found = [parse_run(each) for each in await self._cluster.select(CONFIG_MAP, labels)]
         return sorted(found, key=lambda run: run.number, reverse=True)
 
     async def latest(self, service: str) -> SwitchRun | None:
@@ -139,7 +108,7 @@ class SwitchRecords:
             return {**data, RESTARTS: str(int(data.get(RESTARTS, "0")) + 1)}
 
         await change(self._cluster, run.name, counted)
-        return _run(await self._cluster.get(CONFIG_MAP, run.name))
+        return parse_run(await self._cluster.get(CONFIG_MAP, run.name))
 
     async def standing_turn_back(
         self, service: str, revision: str, retry: str | None
@@ -284,19 +253,3 @@ class SwitchRecords:
 
     async def _write(self, run: str, key: str, content: str) -> None:
         await self._cluster.patch(CONFIG_MAP, run, {"data": {key: content}})
-
-
-def _run(record: Object) -> SwitchRun:
-    progress, decision = text(record, PROGRESS), text(record, DECISION)
-    outcome = text(record, OUTCOME)
-    request = SwitchRequest.model_validate_json(text(record, REQUEST) or "")
-    return SwitchRun(
-        name=record["metadata"]["name"],
-        number=request.run,
-        request=request,
-        gateway=GatewayReference.model_validate_json(text(record, GATEWAY) or ""),
-        progress=SwitchProgress.model_validate_json(progress) if progress else None,
-        decision=Decision.model_validate_json(decision) if decision else None,
-        outcome=SwitchOutcome.model_validate_json(outcome) if outcome else None,
-        restarts=int(text(record, RESTARTS) or 0),
-    )

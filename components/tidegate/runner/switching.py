@@ -8,7 +8,8 @@ import traceback
 from tidegate.cluster.client import Cluster
 from tidegate.cluster.errors import ClusterError, NotFoundError
 from tidegate.cluster.leases import Leases
-from tidegate.records.switches import SwitchRecords, SwitchRun
+from tidegate.records.switch_run import SwitchRun
+from tidegate.records.switches import SwitchRecords
 from tidegate.runner.buffered_records import BufferedRecords
 from tidegate.runner.careful_router import CarefulRouter, NotAllowedError
 from tidegate.runner.environment import RunnerEnvironment

@@ -11,7 +11,8 @@ from tests.unit.runner.waiting import LIMIT_SECONDS, until
 from tests.unit.traffic.conducting import BEFORE, NEW, OLD, TARGET, FakeRouter
 from tidegate.cluster.errors import ForbiddenError, UnreachableError
 from tidegate.cluster.leases import LeaseAge, Leases
-from tidegate.records.switches import SwitchRecords, SwitchRun
+from tidegate.records.switch_run import SwitchRun
+from tidegate.records.switches import SwitchRecords
 from tidegate.runner import wanted as wanted_module
 from tidegate.runner.buffered_records import BufferedRecords
 from tidegate.runner.careful_router import REFUSED_SECONDS, CarefulRouter, NotAllowedError

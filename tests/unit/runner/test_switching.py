@@ -15,7 +15,8 @@ from tests.unit.traffic.conducting import BEFORE, TARGET
 from tidegate.cluster import names
 from tidegate.cluster.errors import ForbiddenError
 from tidegate.cluster.leases import Leases
-from tidegate.records.switches import SwitchRecords, SwitchRun
+from tidegate.records.switch_run import SwitchRun
+from tidegate.records.switches import SwitchRecords
 from tidegate.runner import careful_router, switch_job, switching
 from tidegate.runner.switching import carry_out_switch
 from tidegate.traffic import steady_router

@@ -10,7 +10,8 @@ from tidegate.cluster.kinds import JOB
 from tidegate.cluster.leases import Leases
 from tidegate.jobs.runner_jobs import RunnerSettings, job_object, switch_job
 from tidegate.jobs.runner_state import RunnerState, look, why_it_ended
-from tidegate.records.switches import SwitchRecords, SwitchRun
+from tidegate.records.switch_run import SwitchRun
+from tidegate.records.switches import SwitchRecords
 from tidegate.spec.kubernetes_gateway import GatewayReference
 from tidegate.traffic.switch_documents import Ending, SwitchOutcome
 from tidegate.traffic.switch_history import SwitchPlan

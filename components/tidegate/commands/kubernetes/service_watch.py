@@ -5,7 +5,8 @@ from collections.abc import Mapping
 from tidegate.cluster.client import Cluster
 from tidegate.cluster.endpoints import ready_endpoints
 from tidegate.cluster.errors import ClusterError, ForbiddenError, UnreachableError
-from tidegate.records.switches import SwitchRecords, SwitchRun
+from tidegate.records.switch_run import SwitchRun
+from tidegate.records.switches import SwitchRecords
 from tidegate.traffic.gateway_api.proxied_counters import ProxiedCounters
 from tidegate.traffic.gateway_api.recorded import RecordedRoutes
 from tidegate.traffic.router import RouterError, UserCounters

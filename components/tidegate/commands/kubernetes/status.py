@@ -14,7 +14,8 @@ from tidegate.commands.kubernetes.revisions import release_in
 from tidegate.commands.kubernetes.service_watch import not_known
 from tidegate.jobs.runner_state import RunnerState
 from tidegate.records.gates import GateRecord, GateRecords
-from tidegate.records.switches import SwitchRecords, SwitchRun
+from tidegate.records.switch_run import SwitchRun
+from tidegate.records.switches import SwitchRecords
 from tidegate.spec.kubernetes_gateway import GatewayReference
 from tidegate.traffic.gateway_api.proxied_counters import ProxiedCounters
 from tidegate.traffic.gateway_api.recorded import Recorded, RecordedRoutes

@@ -17,7 +17,7 @@ from tidegate.commands.kubernetes.revisions import release_in
 from tidegate.gate.clock import utc_now
 from tidegate.jobs.runner_jobs import RunnerSettings
 from tidegate.records.gates import GateRecords
-from tidegate.records.switches import SwitchRun
+from tidegate.records.switch_run import SwitchRun
 from tidegate.spec.traffic import FULL_WEIGHT
 from tidegate.traffic.gateway_api.recorded import Recorded, RecordedRoutes
 from tidegate.traffic.plan import Stage

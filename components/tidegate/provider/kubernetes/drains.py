@@ -15,7 +15,8 @@ from tidegate.provider.handler import Operation
 from tidegate.provider.kubernetes.patience import patiently, saying_once
 from tidegate.provider.kubernetes.runner_waiting import why_it_does_not_begin
 from tidegate.records.drains import DrainRecords, DrainRequest, DrainRun
-from tidegate.records.switches import SwitchRecords, SwitchRun
+from tidegate.records.switch_run import SwitchRun
+from tidegate.records.switches import SwitchRecords
 from tidegate.traffic.switch_documents import DrainRecord
 
 POLL_SECONDS = 0.5

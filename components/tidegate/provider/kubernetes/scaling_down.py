@@ -13,7 +13,8 @@ from tidegate.provider.kubernetes.access import ClusterAccess
 from tidegate.provider.kubernetes.drains import Drains
 from tidegate.provider.kubernetes.patience import patiently, saying_once
 from tidegate.provider.kubernetes.slot_scale import SlotScale, scale_to
-from tidegate.records.switches import SwitchRecords, SwitchRun
+from tidegate.records.switch_run import SwitchRun
+from tidegate.records.switches import SwitchRecords
 from tidegate.traffic.gateway_api.recorded import Recorded
 from tidegate.traffic.routes import ServiceRoutes
 

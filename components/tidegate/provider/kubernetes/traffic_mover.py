@@ -16,7 +16,7 @@ from tidegate.provider.shared.switch_endings import report_ending, where_traffic
 from tidegate.provider.shared.traffic_inputs import TrafficSwitchInputs
 from tidegate.provider.shared.traffic_refusals import not_advanced, overridden
 from tidegate.records.gates import GateRecords
-from tidegate.records.switches import SwitchRun
+from tidegate.records.switch_run import SwitchRun
 from tidegate.spec.traffic import FULL_WEIGHT, SwitchStrategy
 from tidegate.traffic.plan import Stage, plan
 from tidegate.traffic.routes import ServiceRoutes

@@ -31,12 +31,13 @@ KUBECONFIG = json.dumps(
 @dataclass
 class ApiServer:
     """`objects` by plural, namespace and name. `refusals` answer the next requests instead, and
-    `is_down` none at all. Objects of the plurals in `forbidden_writes` can be read only, and
-    a quota lets nobody make more of those in `used_up`."""
+    while it `is_down` they stay `unanswered`. Objects of the plurals in `forbidden_writes` can be
+    read only, and a quota lets nobody make more of those in `used_up`."""
 
     objects: dict[Key, Object] = field(default_factory=dict)
     refusals: list[tuple[int, str]] = field(default_factory=list)
     is_down: bool = False
+    unanswered: int = 0
     unknown_plurals: set[str] = field(default_factory=set)
     forbidden_writes: set[str] = field(default_factory=set)
     used_up: set[str] = field(default_factory=set)
@@ -62,6 +63,7 @@ class ApiServer:
 
     def _handle(self, request: httpx2.Request) -> httpx2.Response:
         if self.is_down:
+            self.unanswered += 1
             raise httpx2.ConnectError("connection refused", request=request)
         if self.refusals:
             status, body = self.refusals.pop(0)

@@ -8,6 +8,7 @@ from pydantic import ValidationError
 from kubernetes_settings import KubernetesSettings, ServiceOnKubernetes
 from tidegate.spec.accelerator_pool import check_fits, find_pool
 from tidegate.spec.errors import SpecError
+from tidegate.spec.refusals import shape_error
 from tidegate.spec.release import Release
 from tidegate.spec.serving_on_kubernetes import (
     ExistingServing,
@@ -43,7 +44,7 @@ def serving_of(
         cause = error.errors()[0].get("ctx", {}).get("error")
         if isinstance(cause, SpecError):
             raise cause from error
-        raise SpecError.from_validation(error, "kubernetes") from error
+        raise shape_error(error, "kubernetes", content, KubernetesServing) from error
     pool = find_pool(cluster.accelerator_pools(), serving.pool)
     serving = serving.model_copy(update={"gpu_resource": pool.gpu_resource})
     check_fits(serving, pool, service.replicas)

@@ -16,6 +16,7 @@ from pydantic import ValidationError
 
 from tidegate.files import write_atomically
 from tidegate.spec.errors import SpecError
+from tidegate.spec.refusals import shape_error
 from tidegate.spec.revision import Probes
 
 NAMESPACE = "tidegate"
@@ -95,7 +96,7 @@ class StackFile:
         try:
             return Probes.model_validate(written)
         except ValidationError as error:
-            raise SpecError.from_validation(error, self._name(service, "probes")) from error
+            raise shape_error(error, self._name(service, "probes"), written, Probes) from error
 
     def with_releases(self, service: str, wanted: ServiceReleases) -> "StackFile":
         """The same file with these releases; `path` is not written."""

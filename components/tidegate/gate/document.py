@@ -9,6 +9,7 @@ from pydantic import ConfigDict, ValidationError
 
 from tidegate.spec.digests import canonical_json, digest_bytes
 from tidegate.spec.errors import SpecError
+from tidegate.spec.refusals import shape_error
 from tidegate.spec.signature import SpecModel
 
 
@@ -58,4 +59,4 @@ class Document(SpecModel):
 def _spec_error(error: ValidationError, source: str) -> SpecError:
     # A SpecError raised by a validator of ours already says everything.
     cause = error.errors(include_url=False)[0].get("ctx", {}).get("error")
-    return cause if isinstance(cause, SpecError) else SpecError.from_validation(error, source)
+    return cause if isinstance(cause, SpecError) else shape_error(error, source)

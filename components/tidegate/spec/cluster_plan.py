@@ -14,9 +14,24 @@ from tidegate.spec.ownership import Ownership
 from tidegate.spec.refusals import parse
 from tidegate.spec.signature import SpecModel
 from tidegate.spec.storage_tiers import StorageTiers
+from tidegate.spec.text_rules import matching
 
-_VERSION = r"^1\.[1-9][0-9]$"
-_GKE_VERSION = r"^1\.[1-9][0-9]\.[0-9]+-gke\.[0-9]+$"
+_NAME = matching(
+    r"[a-z]([a-z0-9-]{0,28}[a-z0-9])?",
+    "names of the cluster's resources begin with it, and clouds take no other",
+    "lower-case letters, digits and '-', at most 30, a letter first, such as gpu-prod",
+)
+_REGION = matching(
+    r"[a-z]+(-[a-z]+)+-?[0-9]+", "no region is called so", "such as us-east-1 or us-central1"
+)
+_VERSION = matching(
+    r"1\.[1-9][0-9]", "it is no minor version of Kubernetes", 'such as "1.34", in quotes'
+)
+_GKE_VERSION = matching(
+    r"1\.[1-9][0-9]\.[0-9]+-gke\.[0-9]+",
+    "it is no whole version of GKE",
+    "such as 1.34.1-gke.1829001",
+)
 
 
 class ClusterPlan(SpecModel):
@@ -31,13 +46,13 @@ class ClusterPlan(SpecModel):
     cluster, its keys, its buckets. `project` is Google Cloud's.
     """
 
-    name: str = Field(pattern=r"^[a-z]([a-z0-9-]{0,28}[a-z0-9])?$")
+    name: Annotated[str, _NAME]
     cloud: Cloud
-    region: str = Field(pattern=r"^[a-z]+(-[a-z]+)+-?[0-9]+$")
+    region: Annotated[str, _REGION]
     zones: tuple[str, ...] = Field(min_length=1, max_length=6)
     project: str | None = None
-    kubernetes_version: str = Field(default="1.34", pattern=_VERSION)
-    gke_version: Annotated[str, Field(pattern=_GKE_VERSION)] | None = None
+    kubernetes_version: Annotated[str, _VERSION] = "1.34"
+    gke_version: Annotated[str, _GKE_VERSION] | None = None
     network: NetworkPlan = NetworkPlan()
     system: SystemPool = SystemPool()
     pools: tuple[NodePool, ...] = ()

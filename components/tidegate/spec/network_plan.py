@@ -33,9 +33,7 @@ def _network(text: str) -> str:
     try:
         IPv4Network(text)
     except ValueError as error:
-        raise ValueError(
-            f"write an IPv4 range without host bits, such as 10.0.0.0/16: {error}"
-        ) from error
+        raise SpecError("", text, str(error), "an IPv4 range, such as 10.0.0.0/16") from error
     return text
 
 

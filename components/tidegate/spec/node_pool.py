@@ -11,15 +11,32 @@ from tidegate.spec.fabric import Fabric
 from tidegate.spec.node_settings import Disks, Image, Taint, Upgrade
 from tidegate.spec.sharing import Sharing
 from tidegate.spec.signature import SpecModel
+from tidegate.spec.text_rules import matching
 
 Purpose = Literal["training", "inference"]
 # GKE allows 40 characters that begin with a letter; EKS allows more.
-PoolName = Annotated[str, Field(pattern=r"^[a-z]([a-z0-9-]{0,38}[a-z0-9])?$")]
-LabelValue = Annotated[str, Field(pattern=r"^([A-Za-z0-9]([A-Za-z0-9_.-]{0,61}[A-Za-z0-9])?)?$")]
+PoolName = Annotated[
+    str,
+    matching(
+        r"[a-z]([a-z0-9-]{0,38}[a-z0-9])?",
+        "GKE takes no such name of a pool",
+        "lower-case letters, digits and '-', at most 40, a letter first, such as h100-training",
+    ),
+]
+LabelValue = Annotated[
+    str,
+    matching(
+        r"([A-Za-z0-9]([A-Za-z0-9_.-]{0,61}[A-Za-z0-9])?)?",
+        "Kubernetes takes no such value of a label",
+        "at most 63 letters, digits, '-', '_' and '.', such as team-a",
+    ),
+]
 LabelKey = Annotated[
     str,
-    Field(
-        pattern=r"^([a-z0-9]([a-z0-9.-]{0,251}[a-z0-9])?/)?[A-Za-z0-9]([A-Za-z0-9_.-]{0,61}[A-Za-z0-9])?$"
+    matching(
+        r"([a-z0-9]([a-z0-9.-]{0,251}[a-z0-9])?/)?[A-Za-z0-9]([A-Za-z0-9_.-]{0,61}[A-Za-z0-9])?",
+        "Kubernetes takes no such key of a label",
+        "a name of at most 63 letters, digits, '-', '_' and '.', such as example.com/team",
     ),
 ]
 
@@ -40,7 +57,7 @@ class NodeRange(SpecModel):
     @model_validator(mode="after")
     def _ordered(self) -> Self:
         if self.min > self.max:
-            raise ValueError(f"write a max of at least {self.min}, which is the min")
+            raise SpecError("max", self.max, f"the min is {self.min}", f"max: {self.min} or more")
         return self
 
     def first_by_zone(self, zones: int) -> int:
@@ -106,7 +123,13 @@ class NodePool(SpecModel):
     @model_validator(mode="after")
     def _one_way_to_name_the_machine(self) -> Self:
         if (self.machine_type is None) == (self.accelerators is None):
-            raise ValueError("write either machineType or accelerators: {model, perNode}")
+            neither = self.machine_type is None
+            raise SpecError(
+                "machineType",
+                self.machine_type,
+                "the pool names no machine" if neither else "accelerators name a machine as well",
+                "either machineType or accelerators: {model, perNode}",
+            )
         return self
 
     @property

@@ -1,12 +1,13 @@
 """What one node of a pool is made of: disks, image, taints, and how it is replaced."""
 
 import re
-from typing import Literal
+from typing import Annotated, Literal
 
 from pydantic import Field
 
 from tidegate.spec.catalogue import Architecture
 from tidegate.spec.signature import SpecModel
+from tidegate.spec.text_rules import matching
 
 ImageFamily = Literal["al2023", "bottlerocket", "cos", "ubuntu"]
 LocalDiskUse = Literal["raid0", "ephemeral", "block", "none"]
@@ -53,10 +54,22 @@ class Image(SpecModel):
 
 
 class Taint(SpecModel):
-    key: str = Field(
-        pattern=r"^([a-z0-9.-]{1,253}/)?[A-Za-z0-9]([A-Za-z0-9_.-]{0,61}[A-Za-z0-9])?$"
-    )
-    value: str = Field(default="", pattern=r"^([A-Za-z0-9]([A-Za-z0-9_.-]{0,61}[A-Za-z0-9])?)?$")
+    key: Annotated[
+        str,
+        matching(
+            r"([a-z0-9.-]{1,253}/)?[A-Za-z0-9]([A-Za-z0-9_.-]{0,61}[A-Za-z0-9])?",
+            "Kubernetes takes no such key of a taint",
+            "a name of at most 63 letters, digits, '-', '_' and '.', such as example.com/reserved",
+        ),
+    ]
+    value: Annotated[
+        str,
+        matching(
+            r"([A-Za-z0-9]([A-Za-z0-9_.-]{0,61}[A-Za-z0-9])?)?",
+            "Kubernetes takes no such value of a taint",
+            "at most 63 letters, digits, '-', '_' and '.', such as team-a",
+        ),
+    ] = ""
     effect: Literal["NoSchedule", "PreferNoSchedule", "NoExecute"] = "NoSchedule"
 
 

@@ -1,25 +1,28 @@
 """Who a resource belongs to: tags on AWS, labels on Google Cloud."""
 
-import re
 from typing import Annotated
 
-from pydantic import AfterValidator, Field
+from pydantic import Field
 
 from tidegate.spec.signature import SpecModel
+from tidegate.spec.text_rules import matching
 
-_VALUE = re.compile(r"[a-z0-9]([a-z0-9_-]{0,61}[a-z0-9])?")
-
-
-def _value(text: str) -> str:
-    if not _VALUE.fullmatch(text):
-        raise ValueError(
-            f"write lower-case letters, digits, '-' and '_', at most 63, instead of {text!r}: "
-            "Google Cloud takes no other labels"
-        )
-    return text
-
-
-OwnerValue = Annotated[str, AfterValidator(_value)]
+OwnerValue = Annotated[
+    str,
+    matching(
+        r"[a-z0-9]([a-z0-9_-]{0,61}[a-z0-9])?",
+        "Google Cloud takes no such label",
+        "lower-case letters, digits, '-' and '_', at most 63, such as platform",
+    ),
+]
+OwnerKey = Annotated[
+    str,
+    matching(
+        r"[a-z][a-z0-9_-]{0,62}",
+        "Google Cloud takes no such key of a label",
+        "lower-case letters, digits, '-' and '_', at most 63, a letter first, such as cost-center",
+    ),
+]
 
 
 class Ownership(SpecModel):
@@ -29,9 +32,7 @@ class Ownership(SpecModel):
     team: OwnerValue
     environment: OwnerValue
     model: OwnerValue = "shared"
-    more: dict[Annotated[str, Field(pattern=r"^[a-z][a-z0-9_-]{0,62}$")], OwnerValue] = Field(
-        default_factory=dict
-    )
+    more: dict[OwnerKey, OwnerValue] = Field(default_factory=dict)
 
     def labels(self) -> dict[str, str]:
         """Fit for both clouds."""

@@ -3,9 +3,10 @@
 from collections.abc import Iterable, Sequence
 from typing import TypeVar
 
-from pydantic import ValidationError
+from pydantic import BaseModel, ValidationError
 
 from tidegate.spec.errors import SpecError
+from tidegate.spec.shape_errors import shape_findings
 from tidegate.spec.signature import SpecModel
 
 _Document = TypeVar("_Document", bound=SpecModel)
@@ -44,4 +45,19 @@ def parse(document: type[_Document], content: object, source: str) -> _Document:
     try:
         return document.model_validate(content)
     except ValidationError as error:
-        raise SpecError.from_validation(error, source) from error
+        raise shape_error(error, source, content, document) from error
+
+
+def shape_error(
+    error: ValidationError,
+    source: str,
+    content: object = None,
+    document: type[BaseModel] | None = None,
+) -> SpecError:
+    """The one finding of pydantic, or Refused with all.
+
+    With the content fields are called as it calls them; with the document's class an unknown key
+    comes with the one that it is most like.
+    """
+    found = shape_findings(error, source, content, document)
+    return found[0] if len(found) == 1 else Refused(found)

@@ -14,6 +14,7 @@ from pydantic import AfterValidator, Field, JsonValue, ValidationError
 
 from tidegate.spec.digests import Digest, canonical_json, digest_bytes, digest_file, tree_findings
 from tidegate.spec.errors import SpecError
+from tidegate.spec.refusals import shape_error
 from tidegate.spec.signature import ModelSignature, SpecModel, TensorSpec
 
 __all__ = [
@@ -207,7 +208,7 @@ def load_release(serving_root: Path, service: str, release: str) -> Release:
     try:
         loaded = Release.model_validate(content)
     except ValidationError as error:
-        raise SpecError.from_validation(error, str(path)) from error
+        raise shape_error(error, str(path), content, Release) from error
     for key, actual, expected in (
         ("service", loaded.service, service),
         ("release", loaded.release, release),

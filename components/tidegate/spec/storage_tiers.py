@@ -4,7 +4,9 @@ from typing import Annotated, Literal, Self
 
 from pydantic import Field, model_validator
 
+from tidegate.spec.errors import SpecError
 from tidegate.spec.signature import SpecModel
+from tidegate.spec.text_rules import matching
 
 S3_CLASSES = ("STANDARD_IA", "INTELLIGENT_TIERING", "GLACIER_IR", "GLACIER", "DEEP_ARCHIVE")
 GCS_CLASSES = ("NEARLINE", "COLDLINE", "ARCHIVE")
@@ -29,8 +31,21 @@ class FsxLustre(SpecModel):
     throughput: int | None = None
     efa: bool = False
     zone: str
-    repository_path: str = Field(default="/data", pattern=r"^(/[A-Za-z0-9._-]+)+$")
-    repository_prefix: str | None = Field(default=None, pattern=r"^[A-Za-z0-9._/-]*$")
+    repository_path: Annotated[
+        str,
+        matching(r"(/[A-Za-z0-9._-]+)+", "FSx joins a folder below its root", "such as /data"),
+    ] = "/data"
+    repository_prefix: (
+        Annotated[
+            str,
+            matching(
+                r"[A-Za-z0-9._/-]*",
+                "names of its objects are to be paths",
+                "letters, digits, '.', '_', '-' and '/', such as checkpoints",
+            ),
+        ]
+        | None
+    ) = None
 
 
 class ManagedLustre(SpecModel):
@@ -83,7 +98,14 @@ class ObjectBucket(SpecModel):
     """
 
     kind: Literal["bucket"] = "bucket"
-    name_prefix: str = Field(pattern=r"^[a-z0-9]([a-z0-9-]{1,35}[a-z0-9])$")
+    name_prefix: Annotated[
+        str,
+        matching(
+            r"[a-z0-9]([a-z0-9-]{1,35}[a-z0-9])",
+            "no bucket's name can begin with it",
+            "3 to 37 lower-case letters, digits and '-', such as acme-releases",
+        ),
+    ]
     transitions: tuple[Transition, ...] = ()
     lock_days: int | None = Field(default=None, ge=1, le=36500)
     secure_transport_policy: bool = False
@@ -92,7 +114,12 @@ class ObjectBucket(SpecModel):
     def _transitions_follow(self) -> Self:
         days = [each.after_days for each in self.transitions]
         if days != sorted(set(days)):
-            raise ValueError("write transitions in the order of afterDays, each day once")
+            raise SpecError(
+                "transitions.afterDays",
+                days,
+                "an object goes from one class into the next colder one",
+                "transitions in the order of afterDays, each day once",
+            )
         return self
 
 

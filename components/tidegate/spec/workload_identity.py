@@ -1,12 +1,18 @@
 """Which pods of a cluster may use its object bucket, told by their service account."""
 
-from typing import Literal
-
-from pydantic import Field
+from typing import Annotated, Literal
 
 from tidegate.spec.signature import SpecModel
+from tidegate.spec.text_rules import matching
 
-_DNS_LABEL = r"^[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?$"
+_DnsLabel = Annotated[
+    str,
+    matching(
+        r"[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?",
+        "Kubernetes takes no such name",
+        "lower-case letters, digits and '-', at most 63, such as inference",
+    ),
+]
 
 BucketAccess = Literal["read", "append", "write"]
 
@@ -17,8 +23,8 @@ class WorkloadIdentity(SpecModel):
     `access`: `read`, `append` (reads, and writes new objects only, as evidence needs) or `write`.
     """
 
-    namespace: str = Field(pattern=_DNS_LABEL)
-    service_account: str = Field(pattern=_DNS_LABEL)
+    namespace: _DnsLabel
+    service_account: _DnsLabel
     access: BucketAccess = "read"
 
     @property

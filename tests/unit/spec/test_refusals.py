@@ -112,21 +112,19 @@ POOLS = [
              pool("g6e.xlarge", name="serve", purpose="inference", capacity=RESERVATION,
                   zones=ZONE)),
          "pools", "gpus, serve", "a reservation for each purpose"),
-    Case("no machine named", aws(pool("", machineType=None)), "cluster: pools.0",
-         pool("", machineType=None), "either machineType or accelerators"),
-    Case("name that GKE refuses", aws(pool("p5.48xlarge", name="Train_1")),
-         "pools.0.name", "Train_1", "pattern"),
-    Case("no nodes at all", aws(pool("p5.48xlarge", nodes=0)), "nodes.count", 0,
-         "greater than or equal to 1"),
+    Case("no machine named", aws(pool("", machineType=None)), "cluster: pools.gpus.machineType",
+         None, "either machineType or accelerators"),
+    Case("no nodes at all", aws(pool("p5.48xlarge", nodes=0)), "pools.gpus.nodes", 0,
+         "1 or more"),
     Case("range upside down", aws(pool("p5.48xlarge", nodes={"min": 4, "max": 2})),
-         "nodes.range", {"min": 4, "max": 2}, "a max of at least 4"),
+         "cluster: pools.gpus.nodes.max", 2, "max: 4 or more"),
     Case("unknown purpose", aws(pool("p5.48xlarge", purpose="serving")),
          "purpose", "serving", "'training' or 'inference'"),
     Case("unknown capacity", aws(pool("p5.48xlarge", capacity={"kind": "preemptible"})),
-         "capacity", {"kind": "preemptible"}, "'onDemand', 'spot'"),
+         "cluster: pools.gpus.capacity.kind", "preemptible", "'onDemand', 'spot'"),
     Case("end without a time zone",
          aws(pool("p5.48xlarge", capacity=RESERVATION | {"ends": "2026-12-01T00:00:00"})),
-         "capacity.reservation.ends", "2026-12-01T00:00:00", "timezone"),
+         "pools.gpus.capacity.ends", "2026-12-01T00:00:00", "such as 2026-11-20T11:30:00Z"),
 ]  # fmt: skip
 
 ADMIN = "arn:aws:iam::123456789012:role/platform"
@@ -162,7 +160,7 @@ CLUSTER = [
     Case("region in China", aws(region="cn-north-1", zones=["cn-north-1a", "cn-north-1b"]),
          "region", "cn-north-1", "GovCloud"),
     Case("range with host bits", aws(adminCidrs=["10.1.2.3/8"]),
-         "adminCidrs.0", "10.1.2.3/8", "without host bits"),
+         "adminCidrs.0", "10.1.2.3/8", "such as 10.0.0.0/16"),
     Case("GPUs for controllers", aws(system={"machineType": "g6e.xlarge"}),
          "system.machineType", "g6e.xlarge", "m7i.xlarge"),
     Case("no nodes for controllers", aws(system={"nodes": {"min": 0, "max": 3}}),
@@ -174,10 +172,8 @@ CLUSTER = [
          aws(storage={"cold": {"kind": "bucket", "namePrefix": "acme", "transitions": [
              {"afterDays": 60, "storageClass": "GLACIER"},
              {"afterDays": 30, "storageClass": "DEEP_ARCHIVE"}]}}),
-         "storage.cold", {"kind": "bucket", "namePrefix": "acme", "transitions": [
-             {"afterDays": 60, "storageClass": "GLACIER"},
-             {"afterDays": 30, "storageClass": "DEEP_ARCHIVE"}]}, "in the order of afterDays"),
-    Case("misspelt key", aws(storrage={}), "storrage", {}, "remove or rename it"),
+         "storage.cold.transitions.afterDays", [60, 30], "in the order of afterDays"),
+    Case("misspelt key", aws(storrage={}), "storrage", {}, "'storage'"),
 ]  # fmt: skip
 
 CASES = [*MACHINES, *SHARING, *POOLS, *CLUSTER]

@@ -8,6 +8,7 @@ from pydantic.alias_generators import to_camel
 from tidegate.commands.pulumi_update import Engine, PulumiError
 from tidegate.spec.errors import SpecError
 from tidegate.spec.image_names import in_registry, needs_registry
+from tidegate.spec.refusals import shape_error
 from tidegate.spec.runner_pods import RunnerPods
 from tidegate.stack_file import StackFile
 
@@ -37,7 +38,7 @@ def cluster_settings(file: StackFile) -> ClusterSettings:
     try:
         return ClusterSettings.model_validate(file.setting("platform")["kubernetes"])
     except ValidationError as error:
-        raise SpecError.from_validation(error, f"{file.path.name}: {KEY}") from error
+        raise shape_error(error, f"{file.path.name}: {KEY}") from error
 
 
 def kubeconfig_of(

@@ -11,6 +11,7 @@ from pydantic import JsonValue, ValidationError
 
 from tidegate.spec.catalogue.machine_types import Cloud, Gpu, GpuModel, MachineType
 from tidegate.spec.errors import SpecError
+from tidegate.spec.refusals import shape_error
 from tidegate.spec.signature import SpecModel
 
 _Entry = TypeVar("_Entry")
@@ -108,7 +109,7 @@ def _machine(name: str, gpu: str, content: dict[str, JsonValue]) -> MachineType:
     try:
         return MachineType.model_validate({"name": name, "gpu": gpus, **content})
     except ValidationError as error:
-        raise SpecError.from_validation(error, f"catalogue: {name}") from error
+        raise shape_error(error, f"catalogue: {name}") from error
 
 
 def _read(name: str) -> object:

@@ -17,6 +17,7 @@ from tidegate.spec.accelerator_pool import AcceleratorPool
 from tidegate.spec.cluster_plan import ClusterPlan
 from tidegate.spec.errors import SpecError
 from tidegate.spec.revision import Probes
+from tidegate.spec.shape_errors import shape_findings
 from tidegate.spec.standby import StandbyMode
 from tidegate.spec.state_plan import StatePlan
 from tidegate.spec.traffic import Affinity, SwitchStrategy
@@ -145,7 +146,14 @@ def load_settings(configuration: Mapping[str, str], stack_file: str) -> Settings
     try:
         settings = Settings.model_validate(own)
     except ValidationError as error:
-        findings += [_sentence(stack_file, each) for each in error.errors(include_url=False)]
+        told = error.errors(include_url=False)
+        shapes = shape_findings(error, "", own, Settings)
+        findings += [
+            f"{stack_file}: {settings_key(str(found))}"
+            if each["loc"][0] == "cluster"
+            else _sentence(stack_file, each)
+            for each, found in zip(told, shapes, strict=True)
+        ]
         raise SettingsError(findings) from error
     findings += [f"{stack_file}: {each}" for each in plan_findings(settings)]
     if findings:

@@ -22,7 +22,7 @@ _NAME = matching(
     "lower-case letters, digits and '-', at most 30, a letter first, such as gpu-prod",
 )
 _REGION = matching(
-    r"[a-z]+(-[a-z]+)+-?[0-9]+", "no region is called so", "such as us-east-1 or us-central1"
+    r"[a-z]+(-[a-z]+)+-?[0-9]+", "no region is called so", "one such as us-east-1 or us-central1"
 )
 _VERSION = matching(
     r"1\.[1-9][0-9]", "it is no minor version of Kubernetes", 'such as "1.34", in quotes'
@@ -30,7 +30,7 @@ _VERSION = matching(
 _GKE_VERSION = matching(
     r"1\.[1-9][0-9]\.[0-9]+-gke\.[0-9]+",
     "it is no whole version of GKE",
-    "such as 1.34.1-gke.1829001",
+    "one such as 1.34.1-gke.1829001",
 )
 
 

@@ -66,7 +66,7 @@ def _finding(found: Any, source: str, content: object, model: type[BaseModel] | 
         why, instead = "the key is unknown", _known_instead(path[-1], _keys(model, location))
     else:
         why, instead = _words(kind, value, found["msg"], context)
-    field = f"{source}: {'.'.join(path)}" if path else source
+    field = ": ".join(each for each in (source, ".".join(path)) if each)
     return SpecError(field, value, why, instead)
 
 

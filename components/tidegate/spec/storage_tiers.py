@@ -33,7 +33,9 @@ class FsxLustre(SpecModel):
     zone: str
     repository_path: Annotated[
         str,
-        matching(r"(/[A-Za-z0-9._-]+)+", "FSx joins a folder below its root", "such as /data"),
+        matching(
+            r"(/[A-Za-z0-9._-]+)+", "FSx joins a folder below its root", "a path such as /data"
+        ),
     ] = "/data"
     repository_prefix: (
         Annotated[

@@ -120,7 +120,18 @@ def test_what_the_cloud_would_refuse_is_said_at_the_cluster() -> None:
 
 def test_a_misspelt_key_of_the_plan_is_found() -> None:
     (sentence,) = findings(cluster={**PLAN, "zone": ["us-east-2a"]})
-    assert sentence.startswith(f"{FILE}: tidegate:cluster.zone: is an unknown key")
+    assert sentence.startswith(f"{FILE}: tidegate:cluster.zone: ['us-east-2a'] cannot work")
+    assert sentence.endswith("the key is unknown. Instead: 'zones', or leave it out.")
+
+
+def test_shapes_of_the_plan_are_told_as_plans_tell_them() -> None:
+    pool = {"name": "h100", "purpose": "training", "machineType": "p5.48xlarge", "nodes": 0}
+    assert findings(cluster={**PLAN, "region": "Ohio", "pools": [pool]}) == [
+        f"{FILE}: tidegate:cluster.region: 'Ohio' cannot work: no region is called so. "
+        "Instead: one such as us-east-1 or us-central1.",
+        f"{FILE}: tidegate:cluster.pools.h100.nodes: 0 cannot work: it is too small. "
+        "Instead: 1 or more.",
+    ]
 
 
 def test_a_cluster_does_not_go_with_the_local_platform() -> None:

@@ -41,7 +41,7 @@ def test_a_stack_of_another_program_may_have_the_kubeconfig_alone(missing: dict[
     [
         ({"kubeconfig": None}, "clusterStack: 'organization/tidegate/gpu-prod' cannot work: the"),
         ({"kubeconfig": {"clusters": []}}, f"outputs of {STACK}: kubeconfig: {{'clusters': []}}"),
-        ({"pools": [{"name": "l4"}]}, f"outputs of {STACK}: pools.0.nodeLabels: None cannot work"),
+        ({"pools": [{"name": "l4"}]}, f"outputs of {STACK}: pools.l4.nodeLabels: None cannot work"),
         ({"releaseBucketUrl": 7}, f"outputs of {STACK}: releaseBucketUrl: 7 cannot work"),
     ],
 )

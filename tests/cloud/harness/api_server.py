@@ -101,7 +101,8 @@ def _answer(path: str, authorization: str | None) -> tuple[int, dict[str, Any]]:
     if authorization != f"Bearer {TOKEN}":
         return 401, _refusal(401, "Unauthorized")
     _, _, in_namespace = path.partition("/namespaces/")
-    if in_namespace.count("/") > 1:  # <namespace>/<plural>/<name>
+    depth = in_namespace.count("/") if in_namespace else None
+    if depth is not None and depth != 1:  # <namespace>, or <namespace>/<plural>/<name>
         return 404, _refusal(404, "NotFound")
     return 200, {"kind": "List", "metadata": {}, "items": []}
 

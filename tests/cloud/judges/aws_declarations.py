@@ -43,7 +43,7 @@ def plans() -> tuple[Document, ...]:
                 image={"family": "bottlerocket"},
                 disks={"bootType": "gp3"},
             ),
-            pool("g6.12xlarge", name="held", capacity=reserved(3), **ZONE),
+            pool("g6.12xlarge", name="kept", capacity=reserved(3), **ZONE),
             pool("g6.8xlarge", name="spot", capacity={"kind": "spot"}),
             elastic("demand", "g6.4xlarge"),
             elastic("cheap", "g6.2xlarge", capacity={"kind": "spot"}),

@@ -20,10 +20,12 @@ OF_USERS = {"labels", "metadata", "resourceLabels", "tags"}
 
 
 def stacks_of(cloud: str) -> list[Document]:
-    """Plans of the repository's stacks."""
+    """Plans of the repository's clusters; a bucket for state is made of what they are made of."""
     files = sorted((REPOSITORY / "stacks").glob(f"Pulumi.{cloud}-*.yaml"))
-    assert files
-    return [yaml.safe_load(each.read_text())["config"]["tidegate:cluster"] for each in files]
+    configured = [yaml.safe_load(each.read_text())["config"] for each in files]
+    plans = [each["tidegate:cluster"] for each in configured if "tidegate:cluster" in each]
+    assert plans
+    return plans
 
 
 def texts_of(resources: Iterable[tuple[str, Mapping[str, Any]]]) -> Texts:

@@ -26,6 +26,7 @@ from tidegate.records.switches import SwitchRecords
 from tidegate.spec.errors import SpecError
 from tidegate.spec.kubernetes_gateway import GatewayReference
 from tidegate.stack_file import ServiceReleases, StackFile
+from tidegate.traffic.gateway_api.objects import KINDS
 from tidegate.traffic.gateway_api.proxied_counters import ProxiedCounters
 from tidegate.traffic.gateway_api.recorded import Recorded, RecordedRoutes
 from tidegate.traffic.routes import ServiceRoutes
@@ -63,7 +64,7 @@ class ClusterPlatform:
         if gateway is None:
             raise SpecError("service", service, "it has no routes here", "run `pulumi up` first")
         counters = ProxiedCounters(self._cluster, gateway, self._proxy)
-        routes = RecordedRoutes(self._cluster, gateway)
+        routes = RecordedRoutes(self._cluster, gateway, KINDS)
         return ClusterLooks(self._cluster, routes, counters, service)
 
     async def revisions(self, service: str, releases: ServiceReleases) -> Sequence[str | None]:
@@ -111,7 +112,7 @@ class ClusterPlatform:
 
     async def _recorded(self, service: str) -> Recorded | None:
         gateway = await self._gateway(service)
-        return await RecordedRoutes(self._cluster, gateway).of(service) if gateway else None
+        return await RecordedRoutes(self._cluster, gateway, KINDS).of(service) if gateway else None
 
     async def _gateway(self, service: str) -> GatewayReference | None:
         """The Gateway of the service's newest switch; routes come from switches only."""

@@ -17,6 +17,7 @@ from tidegate.records.gates import GateRecord, GateRecords
 from tidegate.records.switch_run import SwitchRun
 from tidegate.records.switches import SwitchRecords
 from tidegate.spec.kubernetes_gateway import GatewayReference
+from tidegate.traffic.gateway_api.objects import KINDS
 from tidegate.traffic.gateway_api.proxied_counters import ProxiedCounters
 from tidegate.traffic.gateway_api.recorded import Recorded, RecordedRoutes
 from tidegate.traffic.router import RouterError
@@ -51,7 +52,7 @@ async def cluster_status(cluster: Cluster, proxy: PodProxy) -> StackStatus:
     services = await SwitchRecords(cluster).services()
     states = await asyncio.gather(*(_service_state(cluster, each) for each in services))
     gateway = next((each.newest.gateway for each in states if each.newest is not None), None)
-    recorded = await RecordedRoutes(cluster, gateway).all() if gateway is not None else []
+    recorded = await RecordedRoutes(cluster, gateway, KINDS).all() if gateway is not None else []
     routes = {each.routes.service: each.routes for each in recorded}
     gates = {each.revision: each for each in await GateRecords(cluster).all()}
     workloads = await _workloads(cluster)

@@ -19,6 +19,7 @@ from tidegate.jobs.runner_jobs import RunnerSettings
 from tidegate.records.gates import GateRecords
 from tidegate.records.switch_run import SwitchRun
 from tidegate.spec.traffic import FULL_WEIGHT
+from tidegate.traffic.gateway_api.objects import KINDS
 from tidegate.traffic.gateway_api.recorded import Recorded, RecordedRoutes
 from tidegate.traffic.plan import Stage
 from tidegate.traffic.routes import ServiceRoutes
@@ -124,7 +125,7 @@ class ClusterTakeover:
         raise always_changed(self._service, ATTEMPTS)
 
     async def _recorded(self, newest: SwitchRun) -> Recorded | None:
-        return await RecordedRoutes(self._cluster, newest.gateway).of(self._service)
+        return await RecordedRoutes(self._cluster, newest.gateway, KINDS).of(self._service)
 
     async def _submit(
         self, newest: SwitchRun, before: ServiceRoutes, after: ServiceRoutes

@@ -1,7 +1,7 @@
 """A service's routes as the API server has them."""
 
 import asyncio
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from tidegate.cluster.client import Cluster, Object
@@ -51,16 +51,23 @@ class Recorded:
 
 
 class RecordedRoutes:
-    """Routes of one namespace on one Gateway. Every method raises ClusterError."""
+    """Routes of one namespace on one Gateway. Every method raises ClusterError.
 
-    def __init__(self, cluster: Cluster, gateway: GatewayReference) -> None:
+    `kinds` are those that are looked at: who only reads where traffic goes needs no right on more
+    than the routes themselves.
+    """
+
+    def __init__(
+        self, cluster: Cluster, gateway: GatewayReference, kinds: Sequence[Kind] = OWNED
+    ) -> None:
         self._cluster = cluster
         self._gateway = gateway
+        self._kinds = kinds
 
     async def of(self, service: str) -> Recorded | None:
         """None when the service has no HTTPRoute that tidegate made; of a kind that is not
         installed there is none."""
-        places = owned(service)
+        places = self._places(service)
         found = await asyncio.gather(*(self._find(*place) for place in places))
         return self._read(service, dict(zip(places, found, strict=True)))
 
@@ -71,12 +78,12 @@ class RecordedRoutes:
     async def all(self) -> list[Recorded]:
         """Those of every service in the namespace."""
         found: dict[Place, Object] = {}
-        for kind in OWNED:
+        for kind in self._kinds:
             for each in await self._cluster.select(kind, labels()):
                 found[kind, each["metadata"]["name"]] = each
         services = [name for kind, name in found if kind == HTTP_ROUTE]
         read = (
-            self._read(service, {place: found.get(place) for place in owned(service)})
+            self._read(service, {place: found.get(place) for place in self._places(service)})
             for service in services
         )
         return [each for each in read if each is not None]
@@ -88,6 +95,9 @@ class RecordedRoutes:
                 await self._cluster.delete(kind, name)
             except MissingKindError:
                 continue
+
+    def _places(self, service: str) -> list[Place]:
+        return [place for place in owned(service) if place[0] in self._kinds]
 
     async def _find(self, kind: Kind, name: str) -> Object | None:
         try:

@@ -158,7 +158,7 @@ def stack(cluster: KubernetesCluster, gateway: EnvoyGateway, tmp_path: Path) -> 
         RUNNER_IMAGE,
         replace(
             image,
-            mounts={"/opt/many/python": runner},
+            mounts={**image.mounts, "/opt/many/python": runner},
             environment={**image.environment, "PATH": path},
         ),
     )

@@ -32,3 +32,13 @@ async def remove_strays(access: ClusterAccess, service: str, known: Set[str]) ->
         await GateRuns(cluster, access.configuration).remove(revision)
         await remove_slot(cluster, service, revision)
     return strays
+
+
+async def remove_gates(access: ClusterAccess, service: str) -> None:
+    """Remove what is recorded of the service's gates, when the service goes.
+
+    A gate that has refused is in no stack's state, so nobody else does. Raises ClusterError.
+    """
+    cluster = access.cluster()
+    for each in await GateRecords(cluster).all(service):
+        await GateRuns(cluster, access.configuration).remove(each.revision)

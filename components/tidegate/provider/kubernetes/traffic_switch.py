@@ -8,7 +8,7 @@ from tidegate.provider.handler import CheckFailure, Created, Diff, Operation, Re
 from tidegate.provider.kubernetes.access import ClusterAccess, as_provider_error
 from tidegate.provider.kubernetes.missing_kinds import MissingKinds
 from tidegate.provider.kubernetes.patience import in_a_preview, patiently
-from tidegate.provider.kubernetes.strays import find_strays, remove_strays
+from tidegate.provider.kubernetes.strays import find_strays, remove_gates, remove_strays
 from tidegate.provider.kubernetes.switch_runs import SwitchRunError, SwitchRuns
 from tidegate.provider.kubernetes.traffic_mover import TrafficMover
 from tidegate.provider.shared.traffic_inputs import (
@@ -126,6 +126,7 @@ class TrafficSwitchHandler(ResourceHandler[TrafficSwitchInputs, TrafficSwitchOut
             runs = SwitchRuns(self._access.cluster(), self._access.configuration)
             await runs.remove(operation, resource_id)
             await self._access.routes().withdraw(resource_id)
+            await remove_gates(self._access, resource_id)
         except (ClusterError, SwitchRunError) as error:
             raise ProviderError(str(error)) from error
 

@@ -513,13 +513,16 @@ async def test_a_drain_of_what_is_declared_again_is_ended_first(
 
 
 async def test_deletion_withdraws_the_routes_and_leaves_no_object(
-    api: ApiServer, handler: TrafficSwitchHandler
+    api: ApiServer, access: ClusterAccess, handler: TrafficSwitchHandler
 ) -> None:
+    """Nor the record of a gate that has refused: no state has that."""
+    await GateRecords(access.cluster()).ensure("digits", "digits-9-refused")
     await handler.delete(Said().operation, "digits", TrafficSwitchOutputs(live_revision=ONE))
 
     left = [kind for kind in (HTTP_ROUTE, GRPC_ROUTE, JOB, LEASE) if api.names(kind.plural)]
     assert left == []
-    assert not [each for each in api.names(CONFIG_MAP.plural) if each.startswith("switch.")]
+    records = ("switch.", "gate.")
+    assert not [each for each in api.names(CONFIG_MAP.plural) if each.startswith(records)]
     assert await handler.read("digits", None) is None
 
 

@@ -8,6 +8,7 @@ from contextlib import asynccontextmanager
 from tidegate.cluster.errors import ClusterError
 from tidegate.records.switch_journal import journal_line
 from tidegate.records.switches import SwitchRecords
+from tidegate.runner.beside import running_beside
 from tidegate.traffic.conductor_parts import Snapshot
 from tidegate.traffic.switch_documents import Decision, SwitchProgress
 
@@ -74,13 +75,8 @@ class BufferedRecords:
     @asynccontextmanager
     async def flushing(self) -> AsyncIterator[None]:
         """Flush every FLUSH_SECONDS as far as the API server answers."""
-        task = asyncio.create_task(self._keep_flushing())
-        try:
+        async with running_beside(self._keep_flushing()):
             yield
-        finally:
-            task.cancel()
-            with contextlib.suppress(asyncio.CancelledError):
-                await task
 
     async def _keep_flushing(self) -> None:
         while True:

@@ -12,6 +12,7 @@ from tidegate.cluster.errors import ClusterError, ForbiddenError
 from tidegate.cluster.names import METRICS_PORT_NAME
 from tidegate.gate.request import GateRequest, split_target
 from tidegate.gate.servers import Servers, write_servers
+from tidegate.runner.beside import running_beside
 
 LOOK_SECONDS = 1.0
 
@@ -34,13 +35,8 @@ class CountedServers:
             if await self._tell():
                 break
             await asyncio.sleep(LOOK_SECONDS)
-        task = asyncio.create_task(self._go_on())
-        try:
+        async with running_beside(self._go_on()):
             yield
-        finally:
-            task.cancel()
-            with contextlib.suppress(asyncio.CancelledError):
-                await task
 
     async def _go_on(self) -> None:
         while True:

@@ -9,6 +9,7 @@ from contextlib import asynccontextmanager
 from tidegate.cluster.errors import ClusterError, ForbiddenError
 from tidegate.cluster.leases import STALE_SECONDS, LeaseAge, Leases
 from tidegate.cluster.names import accelerator_pool_lease
+from tidegate.runner.beside import running_beside
 
 RENEW_SECONDS = 5.0
 RETRY_SECONDS = 2.0
@@ -89,13 +90,8 @@ class PoolTurn:
     @asynccontextmanager
     async def kept(self) -> AsyncIterator[None]:
         """Renew while the gate runs."""
-        task = asyncio.create_task(self._keep())
-        try:
+        async with running_beside(self._keep()):
             yield
-        finally:
-            task.cancel()
-            with contextlib.suppress(asyncio.CancelledError):
-                await task
 
     async def give_back(self) -> None:
         if self._pool is not None:
